@@ -1,0 +1,1 @@
+"""Raw files -> ArrayRecord of bases and labels. Run once, on a CPU machine."""

@@ -1,0 +1,36 @@
+"""Package dnajax: DNA encoders pretrained with masking strategies for DNA."""
+
+import setuptools
+
+EXTRAS = {
+    "tpu": ["jax[tpu]>=0.10"],
+    "cuda": ["jax[cuda12]>=0.10"],
+    "tensorboard": ["tensorboardX>=2.6"],
+    "eval": ["matplotlib>=3.8"],
+    "test": ["pytest>=8", "ruff>=0.6", "safetensors>=0.4", "scikit-learn>=1.4"],
+}
+
+setuptools.setup(
+    name="dnajax",
+    version="0.1.0",
+    description="Pretraining DNA encoders with masking strategies made for "
+                "DNA, in JAX and Flax",
+    python_requires=">=3.11",
+    packages=setuptools.find_packages(
+        include=["dnajax", "dnajax.*", "data_pipelines", "data_pipelines.*"]),
+    install_requires=[
+        "absl-py>=2.1",
+        "dnaio>=1.2",                # FASTA and FASTQ, plain or compressed
+        "flax>=0.12.8",
+        "grain>=0.2.16",
+        "jax>=0.10",
+        "ml_collections>=1.0",
+        "numpy>=2.0",
+        "optax>=0.2.5",
+        "orbax-checkpoint>=0.12",
+        "pyarrow>=17",               # Parquet
+        "tensorflow-datasets>=4.9.10",
+        "tqdm>=4.66",
+    ],
+    extras_require=EXTRAS,
+)
