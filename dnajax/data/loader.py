@@ -1,6 +1,6 @@
 """Batch n as a function of (seed, n); finite padded batches for evaluation."""
 
-import grain.python as grain
+import grain
 import numpy as np
 
 

@@ -1,0 +1,199 @@
+"""Features of many sequences: pooled encoder output, or k-mer counts.
+
+One compiled program turns base codes into embeddings; the evaluators and
+`dnajax.embed` share it. Batches all have one size, the last one filled up with
+empty rows, so nothing is compiled twice.
+"""
+
+import contextlib
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dnajax import bases as base_codes
+from dnajax import config as configs
+from dnajax import errors, partitioning
+from dnajax.models import encoder
+from dnajax.tokens import kmers
+
+POOLINGS = ("mean", "cls")
+
+
+@functools.cache
+def make_embed_fn(model, vocabulary, stride, pooling="mean", mesh=None):
+  """A compiled function from base codes to embeddings.
+
+  The protocol of the genus 1-NN of BarcodeMAE: frame 0, nothing masked, last
+  encoder layer, features as they are (not normalised).
+
+  Args:
+    model: a Linen module with a method `encode`; its dropout is not used.
+    vocabulary: a `Vocabulary`.
+    stride: bases between the starts of two k-mers.
+    pooling: "mean" over the attended positions ([CLS] included if the
+      vocabulary has one), or "cls", the output at [CLS].
+    mesh: where the rows are spread over devices; None for one device.
+
+  Returns:
+    (params, bases [B, bp] uint8) -> (embeddings [B, D] float32, num_kmers [B]
+    int32). `num_kmers` counts the attended k-mers of a row; where it is 0 the
+    embedding says nothing about the sequence.
+  """
+  if pooling not in POOLINGS:
+    raise errors.UserError(
+        f"Unknown pooling {pooling!r}. Known: {', '.join(POOLINGS)}.")
+  if pooling == "cls" and not vocabulary.add_cls:
+    raise errors.UserError(
+        "pooling=cls needs a model with a [CLS] token, and this one was "
+        "trained with config.tokens.add_cls=False. Use pooling=mean.")
+
+  def embed(params, bases):
+    tokens = kmers.tokenize(bases, vocabulary=vocabulary, stride=stride)
+    hidden = model.apply({"params": params}, tokens.ids, tokens.pad_mask,
+                         method="encode")                          # [B, L, D]
+    pooled = (hidden[:, 0].astype(jnp.float32) if pooling == "cls"
+              else encoder.masked_mean(hidden, tokens.pad_mask))
+    num_kmers = tokens.pad_mask.sum(axis=1) - vocabulary.add_cls
+    return pooled, num_kmers
+
+  if mesh is None:
+    return jax.jit(embed)
+  # Every process gets all rows back: the callers keep features on the host.
+  return jax.jit(embed, out_shardings=partitioning.replicated(mesh))
+
+
+def embed_batches(embed_fn, params, batches, *, mesh=None):
+  """Embeddings of a stream of equally sized batches, in order.
+
+  The next batch is on its way before the last result is fetched, so reading
+  and computing overlap.
+
+  Args:
+    embed_fn: from `make_embed_fn`.
+    params: parameters of the model.
+    batches: iterable of [B, bp] uint8.
+    mesh: the mesh given to `make_embed_fn`.
+
+  Yields:
+    (embeddings [B, D] float32, num_kmers [B]) numpy arrays for each batch.
+  """
+  waiting = None
+  for batch in batches:
+    with contextlib.nullcontext() if mesh is None else partitioning.use(mesh):
+      result = embed_fn(params, put_rows(batch, mesh))
+    if waiting is not None:
+      yield jax.device_get(waiting)
+    waiting = result
+  if waiting is not None:
+    yield jax.device_get(waiting)
+
+
+def put_rows(rows, mesh):
+  """Host rows [B, …], the same on every process -> array spread over `mesh`."""
+  if mesh is None:
+    return jnp.asarray(rows)
+  return jax.make_array_from_callback(
+      rows.shape, partitioning.batch_sharding(mesh), rows.__getitem__)
+
+
+def local_mesh():
+  """A mesh that spreads rows over this process's devices; None for just one."""
+  devices = jax.local_devices()
+  if len(devices) == 1:
+    return None
+  return partitioning.make_mesh({"data": -1, "fsdp": 1, "tensor": 1}, devices)
+
+
+def round_up_batch(batch_size, mesh):
+  """Smallest multiple of the devices that share a batch, >= `batch_size`."""
+  if mesh is None:
+    return batch_size
+  shards = math.prod(mesh.shape[axis] for axis in partitioning.BATCH_AXES)
+  return configs.round_up(batch_size, shards)
+
+
+def pad_rows(bases, num_rows):
+  """[n, bp] -> [num_rows, bp] with empty sequences behind."""
+  missing = num_rows - len(bases)
+  return np.pad(bases, ((0, missing), (0, 0)), constant_values=base_codes.PAD)
+
+
+def encoder_features(model, params, bases, *, vocabulary, stride, batch_size,
+                     pooling="mean", mesh=None):
+  """Pooled encoder output of every sequence.
+
+  Args:
+    model, params: the encoder.
+    bases: [N, bp] uint8 base codes.
+    vocabulary, stride, pooling, mesh: see `make_embed_fn`.
+    batch_size: rows per step; rounded up to a multiple of the devices.
+
+  Returns:
+    [N, D] float32 numpy array; zeros for a sequence without any token.
+  """
+  embed_fn = make_embed_fn(model, vocabulary, stride, pooling, mesh)
+  batch_size = round_up_batch(batch_size, mesh)
+  starts = range(0, len(bases), batch_size)
+  batches = (pad_rows(bases[i:i + batch_size], batch_size) for i in starts)
+  parts = [rows for rows, _ in
+           embed_batches(embed_fn, params, batches, mesh=mesh)]
+  return np.concatenate(parts)[:len(bases)]
+
+
+@functools.partial(jax.jit, static_argnames="k")
+def count_kmers(bases, *, k):
+  """Counts of all overlapping k-mers, stride 1, AAA… first, in ACGT order.
+
+  Args:
+    bases: [B, bp] uint8 base codes.
+    k: letters per k-mer, static. k-mers with an unknown base are skipped.
+
+  Returns:
+    [B, 4^k] float32; zeros where a row has no k-mer.
+  """
+  num_rows, length = bases.shape
+  count = kmers.num_tokens(length, k=k, stride=1)
+  if count == 0:
+    return jnp.zeros((num_rows, 4**k), jnp.float32)
+  letters = [bases[:, j:j + count].astype(jnp.int32) for j in range(k)]
+  number = sum(letter * 4**(k - 1 - j) for j, letter in enumerate(letters))
+  is_known = functools.reduce(
+      jnp.logical_and, (letter < base_codes.UNKNOWN for letter in letters))
+  rows = jnp.arange(num_rows)[:, None]
+  # Unknown k-mers point behind the table, and such updates are dropped.
+  columns = jnp.where(is_known, number, 4**k)
+  return jnp.zeros((num_rows, 4**k), jnp.float32).at[rows, columns].add(
+      1.0, mode="drop")
+
+
+class KmerCounts:
+  """The matrix [N, 4^k] of k-mer counts, computed block by block when sliced.
+
+  One million barcodes would need 16 GB at k = 6; counting again costs far less
+  than the products with the counts, so they are never all held.
+  """
+
+  def __init__(self, bases, k):
+    """bases: [N, bp] uint8 base codes; k: letters per k-mer."""
+    self._bases = bases
+    self._k = k
+    self.shape = (len(bases), 4**k)
+
+  def __len__(self):
+    return len(self._bases)
+
+  def __getitem__(self, block):
+    """Slice of n records -> [n, 4^k] float32 on the device."""
+    return count_kmers(self._bases[block], k=self._k)
+
+
+def kmer_counts(bases, k, *, block=4096):
+  """All counts at once. [N, bp] uint8 -> [N, 4^k] float32 numpy array."""
+  counts = KmerCounts(bases, k)
+  out = np.empty(counts.shape, np.float32)
+  for start in range(0, len(counts), block):
+    out[start:start + block] = counts[start:start + block]
+  return out

@@ -1,0 +1,262 @@
+"""Cosine nearest neighbours: do labels of one split say the labels of another?
+
+With keys of known species and queries of unseen species this is the genus
+1-NN of the BarcodeBERT and BarcodeMAE papers. Queries × keys are gone through
+in blocks with a running list of the best neighbours, so 100,000 × 100,000 needs
+no more memory than 4,096 × 4,096.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dnajax import errors
+from dnajax.data import records
+from dnajax.evaluators import features
+
+FEATURES = ("encoder", "kmer_counts")
+
+# Subsets are the same in every run, whatever its seed: a comparison of seeds
+# must not also be a comparison of test sets.
+_SUBSET_SEED = 0
+
+
+def nearest(queries, keys, num_neighbors, *, block=4096):
+  """The keys with the largest cosine to each query, best first.
+
+  Of keys with equal cosine the one with the lower index comes first. A vector
+  of zeros has cosine 0 to everything.
+
+  Args:
+    queries: [Q, D] rows; anything with `shape` that gives rows when sliced.
+    keys: [N, D] rows, the same.
+    num_neighbors: neighbours per query, at most N.
+    block: rows of queries and of keys handled at once.
+
+  Returns:
+    (ids [Q, num_neighbors] int32, cosines [Q, num_neighbors] float32), numpy.
+  """
+  num_queries, num_keys = queries.shape[0], keys.shape[0]
+  if not 1 <= num_neighbors <= num_keys:
+    raise errors.UserError(
+        f"num_neighbors={num_neighbors} is outside 1..{num_keys}, the number "
+        "of keys that have a label.")
+  query_block = min(block, num_queries)
+  key_block = min(max(block, num_neighbors), num_keys)
+  out = []
+  for start in range(0, num_queries, query_block):
+    rows = _block(queries, start, query_block)
+    best = (jnp.zeros((query_block, num_neighbors), jnp.int32),
+            jnp.full((query_block, num_neighbors), -jnp.inf))
+    for first in range(0, num_keys, key_block):
+      best = _merge(best, rows, _block(keys, first, key_block), first, num_keys)
+    out.append(jax.device_get(best))
+  ids, cosines = (np.concatenate(part)[:num_queries] for part in zip(*out, strict=True))
+  return ids, cosines
+
+
+def _block(rows, start, size):
+  """Rows start … start + size on the device, zeros behind the last one."""
+  part = jnp.asarray(rows[start:start + size], jnp.float32)
+  return jnp.pad(part, ((0, size - part.shape[0]), (0, 0)))
+
+
+def _inverse_norm(rows):
+  """[n, D] -> 1 / norm [n], 0 where the norm is 0."""
+  norm = jnp.linalg.norm(rows, axis=1)
+  return jnp.where(norm > 0, 1 / jnp.where(norm > 0, norm, 1), 0)
+
+
+@jax.jit
+def _merge(best, queries, keys, first, num_keys):
+  """Best of `best` and of the keys `first` … of one block."""
+  ids, cosines = best
+  num_neighbors = ids.shape[1]
+  # Scaling behind the product keeps counts exact whole numbers until then, so
+  # equal sequences have equal cosines.
+  cosine = jnp.einsum("qd,nd->qn", queries, keys,
+                      precision=jax.lax.Precision.HIGHEST)
+  cosine = cosine * _inverse_norm(keys) * _inverse_norm(queries)[:, None]  # [Q, N]
+  index = first + jnp.arange(keys.shape[0], dtype=jnp.int32)
+  cosine = jnp.where(index[None, :] < num_keys, cosine, -jnp.inf)
+  if num_neighbors == 1:   # argmax is several times as fast as top_k
+    place = jnp.argmax(cosine, axis=1, keepdims=True)
+    value = jnp.take_along_axis(cosine, place, axis=1)
+    is_better = value > cosines
+    return jnp.where(is_better, index[place], ids), jnp.where(is_better, value, cosines)
+  value, place = jax.lax.top_k(cosine, num_neighbors)
+  # Earlier keys stand first, and top_k takes the first of equal values.
+  both = jnp.concatenate([ids, index[place]], axis=1)
+  value, slot = jax.lax.top_k(jnp.concatenate([cosines, value], axis=1), num_neighbors)
+  return jnp.take_along_axis(both, slot, axis=1), value
+
+
+def vote(labels):
+  """The most frequent label among neighbours; of several the nearest one's.
+
+  Args:
+    labels: [Q, n] integers, nearest neighbour first.
+
+  Returns:
+    [Q] integers, numpy.
+  """
+  labels = np.asarray(labels)
+  # One column at a time: [Q, n, n] would be large for many neighbours.
+  count = np.stack([(labels == labels[:, j:j + 1]).sum(axis=1)
+                    for j in range(labels.shape[1])], axis=1)      # [Q, n]
+  winner = count.argmax(axis=1)        # the first, hence the nearest
+  return np.take_along_axis(labels, winner[:, None], axis=1)[:, 0]
+
+
+def scores(predicted, labels, key_labels):
+  """Accuracy over queries and over the classes that occur among them.
+
+  Args:
+    predicted: [Q] labels.
+    labels: [Q] true labels.
+    key_labels: [N] labels of the keys. A query whose label no key has cannot
+      be right and counts as wrong.
+
+  Yields:
+    (metric name, value).
+  """
+  is_right = predicted == labels
+  classes, of_query = np.unique(labels, return_inverse=True)
+  yield "accuracy", float(is_right.mean())
+  yield "macro_accuracy", float(
+      (np.bincount(of_query, is_right) / np.bincount(of_query)).mean())
+  yield "num_queries", len(labels)
+  yield "num_keys", len(key_labels)
+  yield "num_unknown_labels", int((~np.isin(classes, key_labels)).sum())
+
+
+def collapse(rows):
+  """Whether features still differ: mean pairwise cosine and effective rank.
+
+  `mean_cosine` is over all pairs of two different rows, exact (through the sum
+  of the unit vectors). `effective_rank` is exp of the entropy of the singular
+  values of the centred features, divided by their sum (Roy and Vetterli 2007);
+  singular values below the rounding of float32 count as zero, and 0 means that
+  all rows are equal.
+
+  Args:
+    rows: [Q, D] features.
+
+  Yields:
+    (metric name, value).
+  """
+  rows = np.asarray(rows, np.float64)
+  num_rows = len(rows)
+  norms = np.linalg.norm(rows, axis=1, keepdims=True)
+  unit = np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0)
+  pairs = num_rows * (num_rows - 1)
+  of_pairs = (unit.sum(axis=0)**2).sum() - (unit**2).sum()
+  yield "mean_cosine", float(of_pairs / pairs) if pairs else float("nan")
+  centred = rows - rows.mean(axis=0)
+  gram = (centred.T @ centred if centred.shape[1] <= num_rows
+          else centred @ centred.T)
+  singular = np.sqrt(np.maximum(np.linalg.eigvalsh(gram), 0))
+  rounding = np.finfo(np.float32).eps * np.linalg.norm(rows)
+  singular = singular[singular > rounding]
+  share = singular / singular.sum()
+  yield "effective_rank", float(np.exp(-(share * np.log(share)).sum())
+                                if len(share) else 0.0)
+
+
+class Knn:
+  """Labels of the queries, voted by their nearest keys."""
+
+  def __init__(self, key_features, query_features, key_labels, query_labels, *,
+               num_neighbors=1, has_params=True):
+    """key_features, query_features: params -> [N, D] rows of all records.
+    key_labels, query_labels: [N] and [Q] int32, no -1 among them.
+    num_neighbors: votes per query.
+    has_params: whether features depend on params; only then is it asked
+      whether they have collapsed."""
+    self._key_features = key_features
+    self._query_features = query_features
+    self._key_labels = key_labels
+    self._query_labels = query_labels
+    self._num_neighbors = num_neighbors
+    self.has_params = has_params
+    self.counts = {}       # further numbers of records, reported as they are
+
+  def run(self, params):
+    """Yields (metric name, value); all NaN if a feature is not finite."""
+    queries = self._query_features(params)
+    keys = self._key_features(params)
+    if self.has_params and not (np.isfinite(queries).all() and np.isfinite(keys).all()):
+      for name in ("accuracy", "macro_accuracy", "mean_cosine", "effective_rank"):
+        yield name, float("nan")
+      return
+    ids, _ = nearest(queries, keys, self._num_neighbors)
+    predicted = vote(self._key_labels[ids])
+    yield from scores(predicted, self._query_labels, self._key_labels)
+    yield from self.counts.items()
+    if self.has_params:
+      yield from collapse(queries)
+
+
+def from_config(spec, context):
+  """The evaluator of one entry of config.evals.
+
+  Records without the label (-1) are left out on both sides and counted. With
+  `max_keys` or `max_queries` the first n of a fixed permutation of the labelled
+  records are used, the same in every run.
+
+  Args:
+    spec: keys, queries, label, features, k, num_neighbors, max_keys,
+      max_queries, batch_size (see configs).
+    context: a `base.Context`.
+
+  Returns:
+    A `Knn`.
+  """
+  if spec.features not in FEATURES:
+    raise errors.UserError(
+        f"Unknown config.evals.*.features={spec.features!r}. "
+        f"Known: {', '.join(FEATURES)}.")
+  data = context.config.data
+  directory = records.find(data.dir, data.name)
+  keys = _Side(directory, spec.key_split, spec.label, spec.max_keys, data.max_length)
+  queries = _Side(directory, spec.query_split, spec.label, spec.max_queries, data.max_length)
+  if spec.features == "encoder":
+    embed = functools.partial(
+        _encode, context=context, batch_size=spec.batch_size)
+  else:
+    embed = lambda params, bases: features.KmerCounts(bases, spec.k)
+  out = Knn(lambda params: embed(params, keys.bases),
+            lambda params: embed(params, queries.bases),
+            keys.labels, queries.labels, num_neighbors=spec.num_neighbors,
+            has_params=spec.features == "encoder")
+  out.counts = {"num_unlabelled_queries": queries.num_unlabelled,
+                "num_unlabelled_keys": keys.num_unlabelled}
+  return out
+
+
+def _encode(params, bases, *, context, batch_size):
+  return features.encoder_features(
+      context.model, params, bases, vocabulary=context.derived.vocabulary,
+      stride=context.config.tokens.stride, batch_size=batch_size,
+      mesh=context.mesh)
+
+
+class _Side:
+  """The labelled records of a split, or a fixed choice of them."""
+
+  def __init__(self, directory, split_name, label, most, max_length):
+    split = records.open_split(directory, split_name)
+    labels = np.asarray(split.labels(label))
+    ids = np.flatnonzero(labels >= 0)
+    self.num_unlabelled = len(labels) - len(ids)
+    if not len(ids):
+      raise errors.UserError(
+          f"No record of split {split_name!r} in {directory} has a {label}. "
+          "Choose another label or split in config.evals.")
+    if most and most < len(ids):
+      order = np.random.default_rng(_SUBSET_SEED).permutation(len(ids))
+      ids = ids[np.sort(order[:most])]
+    self.labels = labels[ids]
+    self.bases = split.bases(ids, max_length)

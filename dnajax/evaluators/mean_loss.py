@@ -1,0 +1,72 @@
+"""Masked loss and accuracy over a finite split, each record once."""
+
+import jax
+import jax.numpy as jnp
+
+from dnajax import partitioning
+from dnajax.data import feed, loader, records
+from dnajax.training import losses, step
+
+
+def from_config(spec, context):
+  """Builds a MeanLoss.
+
+  Args:
+    spec: has split, batch_size, max_records (0 = all).
+    context: base.Context.
+  """
+  config = context.config
+  split = records.open_split(
+      records.find(config.data.dir, config.data.name), spec.split)
+  num_records = min(split.num_records, spec.max_records or split.num_records)
+
+  def batches():
+    return loader.finite_batches(
+        split, batch_size=spec.batch_size, length=config.data.max_length,
+        record_ids=list(range(num_records)))
+
+  eval_sums = step.make_eval_sums(context.model, config, context.derived)
+  return MeanLoss(eval_sums, batches, seed=config.seed, mesh=context.mesh,
+                  masked_loss_weight=config.loss.masked_loss_weight)
+
+
+class MeanLoss:
+  """Mean masked loss, with one fixed masking per record (comparable steps)."""
+
+  def __init__(self, eval_sums, batches, *, seed, mesh, masked_loss_weight):
+    """eval_sums: (params, batch, key) -> dict of sums.
+
+    batches: returns a fresh iterator of equally sized batches; rows added to
+      fill the last one have batch["is_real"] False.
+    """
+    self._sums = jax.jit(eval_sums)
+    self._batches, self._mesh = batches, mesh
+    self._key = jax.random.key(seed)
+    self._weight = masked_loss_weight
+
+  def run(self, params):
+    """Yields loss (nats per token), perplexity, accuracy, num_tokens."""
+    totals = None
+    for n, batch in enumerate(self._batches()):
+      if self._mesh is not None:
+        batch = _spread(batch, self._mesh)
+      sums = self._sums(params, batch, jax.random.fold_in(self._key, n))
+      totals = sums if totals is None else jax.tree.map(jnp.add, totals, sums)
+    totals = {name: float(x) for name, x in jax.device_get(totals).items()}
+    loss = losses.combine(totals, self._weight)
+    yield "loss", loss
+    yield "perplexity", float(jnp.exp(totals["selected_loss"]
+                                      / max(totals["selected"], 1)))
+    yield "accuracy", totals["correct"] / max(totals["selected"], 1)
+    yield "num_tokens", totals["selected"]
+
+
+def _spread(batch, mesh):
+  """The batch over the mesh if its rows divide, else all of it everywhere."""
+  size = len(batch["is_real"])
+  sharding = partitioning.batch_sharding(mesh)
+  if size % partitioning.num_batch_parts(mesh):
+    sharding = partitioning.replicated(mesh)
+  row_ids = feed.local_row_ids(sharding, size)
+  rows = {name: x[row_ids] for name, x in batch.items()}
+  return feed.to_global(rows, sharding, size, row_ids)

@@ -1,0 +1,59 @@
+"""Train an encoder: flags -> train or dry run.
+
+python -m dnajax.main --config=configs/barcodemae.py[:variant] --workdir=DIR
+
+The same command again resumes. Everything about the science is in the config;
+--config.a.b=value changes one value.
+"""
+
+import sys
+
+from absl import app, flags
+from ml_collections import config_flags
+
+from dnajax import errors
+
+_CONFIG = config_flags.DEFINE_config_file(
+    "config", None, "Config file, with a variant after a colon if wanted.")
+_WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Directory of the run: checkpoints, metrics, log.")
+_DRY_RUN = flags.DEFINE_bool(
+    "dry_run", False, "Compile the step from shapes, say what would happen, stop.")
+_PROFILE_STEPS = flags.DEFINE_integer(
+    "profile_steps", 0, "Updates to trace into WORKDIR/profile.")
+_DISTRIBUTED = flags.DEFINE_bool(
+    "distributed", False,
+    "One of several processes (TPU pod, SLURM, or JAX_COORDINATOR_ADDRESS, "
+    "JAX_NUM_PROCESSES and JAX_PROCESS_ID set).")
+
+
+@errors.exit_cleanly
+def main(argv):
+  """Runs the command."""
+  if len(argv) > 1:
+    raise errors.UserError(f"Unknown argument {argv[1]!r}; flags start with --.")
+  if _CONFIG.value is None:
+    raise errors.UserError("Give --config=FILE, for example "
+                           "--config=configs/barcodemae.py.")
+  if _WORKDIR.value is None and not _DRY_RUN.value:
+    raise errors.UserError("Give --workdir=DIR, the directory of the run.")
+  if _DISTRIBUTED.value:
+    import jax
+    jax.distributed.initialize()
+  from dnajax.training import run  # imports JAX, which --help need not wait for
+  run.run(_CONFIG.value, _WORKDIR.value, dry_run=_DRY_RUN.value,
+          profile_steps=_PROFILE_STEPS.value)
+
+
+def parse_flags(argv):
+  """absl's parser, with wrong flags and config overrides told in one line."""
+  try:
+    return app.parse_flags_with_usage(argv)
+  except (AttributeError, KeyError, TypeError, ValueError, OSError,
+          ImportError, SyntaxError) as error:
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+  app.run(main, flags_parser=parse_flags)

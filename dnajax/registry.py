@@ -1,0 +1,49 @@
+"""Names a config may use -> 'module:attribute'. Adding a member is one line."""
+
+import importlib
+
+from dnajax import errors
+
+
+class Registry:
+  """One kind of plug-in; call it with a name to get the member."""
+
+  def __init__(self, kind, entries):
+    self._kind, self._entries = kind, dict(entries)
+
+  @property
+  def names(self):
+    """Known names, sorted."""
+    return sorted(self._entries)
+
+  def __call__(self, name):
+    if name not in self._entries:
+      raise errors.UserError(
+          f"Unknown {self._kind} {name!r} in the config. Known: "
+          f"{', '.join(self.names)}. (New ones go into {__name__}.)")
+    module, _, attribute = self._entries[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+selection = Registry("masking.selection", {
+    "uniform": "dnajax.masking.uniform:uniform",
+})
+corruption = Registry("masking.corruption", {
+    "replace": "dnajax.masking.corrupt:replace",
+    "drop": "dnajax.masking.corrupt:drop",
+    "hide": "dnajax.masking.corrupt:hide",
+})
+model = Registry("model.name", {
+    "masked_lm": "dnajax.models.masked_lm:MaskedLM",
+    "mae": "dnajax.models.mae:MaskedAutoencoder",
+})
+schedule = Registry("optimizer.schedule", {
+    "one_cycle": "dnajax.training.optim:one_cycle",
+    "linear": "dnajax.training.optim:linear",
+    "cosine": "dnajax.training.optim:cosine",
+    "constant": "dnajax.training.optim:constant",
+})
+evaluator = Registry("evals.*.type", {
+    "mean_loss": "dnajax.evaluators.mean_loss:from_config",
+    "knn": "dnajax.evaluators.knn:from_config",
+})

@@ -1,0 +1,272 @@
+"""One training run: builds everything a config describes and trains."""
+
+import functools
+import importlib.metadata
+import pathlib
+import signal
+import time
+import types
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import dnajax
+from dnajax import checkpointing, errors, partitioning
+from dnajax import config as config_lib
+from dnajax.data import feed, loader, records
+from dnajax.evaluators import base
+from dnajax.training import describe, loop, metrics, report, resume
+from dnajax.training import state as state_lib
+from dnajax.training import step as step_lib
+
+
+def run(config, workdir, *, dry_run=False, profile_steps=0):
+  """Trains, or resumes, or with `dry_run` only says what would happen.
+
+  Args:
+    config: ConfigDict as the files in configs/ make it.
+    workdir: directory of the run, created if necessary.
+    dry_run: stop after compiling the step from shapes alone.
+    profile_steps: number of updates to trace into workdir/profile.
+
+  Returns:
+    Number of updates done so far, over all resumptions.
+
+  Raises:
+    UserError: something in the config, data or workdir is wrong, or the loss
+      stopped being finite.
+  """
+  derived = config_lib.derive(config)
+  mesh = partitioning.make_mesh(config.mesh)
+  partitioning.check_batch(config.batch_size, mesh, config.accumulate_steps)
+  split = records.open_split(_data_directory(config), config.data.split)
+  model = config_lib.build_model(config, derived)
+  make_state, abstract, sharding, optimizer, schedule = state_lib.create(
+      model, config, derived, mesh)
+  train_step = step_lib.jit_train_step(
+      step_lib.make_train_step(model, config, derived, optimizer),
+      mesh=mesh, state_sharding=sharding)
+  if dry_run:
+    print(describe.run_summary(config, derived, mesh, split.num_records,
+                               "not made (dry run)"))
+    print(describe.parameter_table(abstract.params, sharding.params))
+    print(_compiled_memory(train_step, abstract, config, derived, mesh))
+    return 0
+
+  workdir = pathlib.Path(workdir)
+  workdir.mkdir(parents=True, exist_ok=True)
+  meta = make_meta(config, derived, split)
+  checkpointer = checkpointing.Checkpointer(workdir, keep=config.checkpoint.keep)
+  first_step = checkpointer.latest_step()
+  if first_step is None:
+    state, start = make_state(), f"random, seed {config.seed}"
+    if config.init_from:
+      state, start = _init_from(state, config.init_from, sharding)
+  else:
+    resume.check_same_run(checkpointer.meta(first_step), meta, workdir)
+    state = checkpointer.restore(first_step, abstract, sharding)
+    start = f"checkpoint of step {first_step}"
+  is_main = jax.process_index() == 0
+  if is_main:
+    _write_atomically(workdir / "config.json", config_lib.to_json(config))
+  console, writers = _writers(workdir, config, first_step) if is_main else (None, [])
+  say = console.say if console else (lambda text: None)
+  say(describe.run_summary(config, derived, mesh, split.num_records, start))
+  first_step = first_step or 0
+  if first_step >= config.total_steps:
+    say(f"Already trained for {first_step} of {config.total_steps} steps.")
+    return first_step
+
+  context = base.Context(config=config, derived=derived, model=model, mesh=mesh)
+  events = Events(config, context, checkpointer, meta, schedule, writers, say,
+                  first_step)
+  every = types.SimpleNamespace(
+      evaluate={name: spec.every_steps for name, spec in config.evals.items()},
+      checkpoint=config.checkpoint.every_steps, log=config.log.every_steps)
+  batches = _batches(config, derived, mesh, split, first_step)
+  if profile_steps:
+    train_step = _profiled(train_step, workdir / "profile", profile_steps)
+  try:
+    with partitioning.use(mesh), _sigterm(events):
+      _, last = loop.train(state, train_step, batches, first_step=first_step,
+                           total_steps=config.total_steps, every=every,
+                           events=events)
+  finally:
+    checkpointer.close()
+  if last < config.total_steps:
+    say(f"Stopped at step {last} as asked (SIGTERM); saved. The same command "
+        "goes on from here.")
+  return last
+
+
+class Events:
+  """What happens when the loop says so."""
+
+  def __init__(self, config, context, checkpointer, meta, schedule, writers, say,
+               first_step):
+    self._config, self._context = config, context
+    self._checkpointer, self._meta, self._say = checkpointer, meta, say
+    self._report = report.TrainReport(config, context.derived, schedule,
+                                      first_step)
+    self._writers = writers
+    self._zeros = {name: np.zeros((), np.float32) for name in step_lib.SUM_NAMES}
+    self.stop_requested = False
+
+  @functools.cached_property
+  def _evaluators(self):
+    return {name: base.make(spec, self._context)
+            for name, spec in self._config.evals.items()}
+
+  def evaluate(self, name, step, state):
+    """Runs an evaluator and writes its values."""
+    with self._report.pause():
+      values = {f"{name}/{key}": float(value) for key, value in
+                self._evaluators[name].run(state.params)}
+    self._write(step, values)
+
+  def save(self, step, state):
+    """Saves a checkpoint, unless the loss is no longer a number."""
+    self._check_finite(step, jax.device_get(state.sums))
+    with self._report.pause():
+      self._checkpointer.save(step, state, self._meta)
+
+  def report(self, step, state):
+    """Writes the means since the last report; returns the state to go on with."""
+    sums = {name: float(x) for name, x in jax.device_get(state.sums).items()}
+    self._check_finite(step, sums)
+    self._write(step, self._report.values(step, sums))
+    zeros = jax.tree.map(lambda zero, x: jax.device_put(zero, x.sharding),
+                         self._zeros, state.sums)
+    return state.replace(sums=zeros)
+
+  def must_stop(self, step):
+    """Whether all processes agree to stop after this step."""
+    if jax.process_count() == 1:
+      return self.stop_requested
+    from jax.experimental import multihost_utils
+    return multihost_utils.reached_preemption_sync_point(step)
+
+  def _write(self, step, values):
+    for writer in self._writers:
+      writer.write(step, values)
+
+  def _check_finite(self, step, sums):
+    if loop.is_finite(sums):
+      return
+    last = self._checkpointer.latest_step()
+    raise errors.UserError(
+        f"The loss or the gradient stopped being finite in steps "
+        f"{self._report.last_step + 1}..{step}. "
+        + (f"The checkpoint of step {last} is untouched. " if last is not None
+           else "No checkpoint had been written. ")
+        + "Lower config.optimizer.learning_rate, set config.optimizer.clip_norm "
+        "or use config.model.dtype='float32', in another --workdir.")
+
+
+def make_meta(config, derived, split):
+  """What a checkpoint says about itself, JSON-serialisable."""
+  vocab = derived.vocabulary
+  return {
+      "config": config.to_dict(),
+      "vocabulary": {"k": vocab.k, "n_policy": vocab.n_policy,
+                     "add_cls": vocab.add_cls},
+      "data": {"name": config.data.name, "split": config.data.split,
+               "num_records": split.num_records,
+               "fingerprint": split.fingerprint,
+               "order": "grain global shuffle of record numbers with config.seed"
+                        ", repeated; batch of update n+1 is batch n"},
+      "versions": {"dnajax": dnajax.__version__,
+                   **{name: importlib.metadata.version(name) for name in
+                      ("jax", "flax", "optax", "orbax-checkpoint", "grain")}}}
+
+
+def _data_directory(config):
+  if config.data.is_generated:
+    try:
+      return records.find(config.data.dir, config.data.name)
+    except errors.UserError:
+      if jax.process_index() == 0:
+        from data_pipelines import prepare  # only where data must be made
+        print(f"Generating data set {config.data.name} in {config.data.dir}.")
+        prepare.prepare_simulated(config.data.dir)
+      if jax.process_count() > 1:
+        from jax.experimental import multihost_utils
+        multihost_utils.sync_global_devices("generated data")
+  return records.find(config.data.dir, config.data.name)
+
+
+def _init_from(state, source, sharding):
+  step, params, _ = checkpointing.load_params(source)
+  mismatch = checkpointing.explain_mismatch(state.params, params)
+  if mismatch:
+    raise errors.UserError(
+        f"config.init_from={source} does not fit the model:\n{mismatch}")
+  params = jax.tree.map(jax.device_put, params, sharding.params)
+  return state.replace(params=params), f"{source}, step {step}"
+
+
+def _batches(config, derived, mesh, split, first_step):
+  sharding = partitioning.batch_sharding(mesh)
+  row_ids = feed.local_row_ids(sharding, config.batch_size)
+  batches = loader.TrainBatches(split, batch_size=config.batch_size,
+                                length=derived.read_length, seed=config.seed)
+  stream = batches.stream(first_step, row_ids)
+  return feed.ahead(feed.to_global(rows, sharding, config.batch_size, row_ids)
+                    for rows in stream)
+
+
+def _writers(workdir, config, first_step):
+  console = metrics.Console(workdir / "log.txt", config.total_steps)
+  return console, [metrics.JsonLines(workdir / "metrics.jsonl",
+                                     first_step=first_step),
+                   console, *metrics.optional_writers(workdir)]
+
+
+def _compiled_memory(train_step, abstract, config, derived, mesh):
+  bases = jax.ShapeDtypeStruct((config.batch_size, derived.read_length), jnp.uint8)
+  with partitioning.use(mesh):
+    compiled = train_step.lower(abstract, {"bases": bases}).compile()
+  return describe.compiled_memory(compiled)
+
+
+def _profiled(train_step, directory, num_steps):
+  """The same step; traces calls 3 .. 2 + num_steps (the first ones compile)."""
+  calls = iter(range(1, 1 << 62))
+
+  def step(state, batch):
+    n = next(calls)
+    if n == 3:
+      jax.profiler.start_trace(str(directory))
+    state = train_step(state, batch)
+    if n == 2 + num_steps:
+      jax.block_until_ready(state)
+      jax.profiler.stop_trace()
+    return state
+
+  return step
+
+
+class _sigterm:
+  """While active, SIGTERM asks the loop to save and stop."""
+
+  def __init__(self, events):
+    self._events = events
+
+  def __enter__(self):
+    def ask(*_):
+      self._events.stop_requested = True
+    try:
+      self._old = signal.signal(signal.SIGTERM, ask)
+    except ValueError:  # not in the main thread: a notebook's own business
+      self._old = None
+
+  def __exit__(self, *_):
+    if self._old is not None:
+      signal.signal(signal.SIGTERM, self._old)
+
+
+def _write_atomically(path, text):
+  temporary = path.with_name(path.name + f".{time.time_ns()}")
+  temporary.write_text(text, "utf-8")
+  temporary.replace(path)
