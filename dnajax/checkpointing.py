@@ -25,7 +25,10 @@ class Checkpointer:
         pathlib.Path(workdir).resolve() / "checkpoints",
         options=ocp.CheckpointManagerOptions(
             max_to_keep=keep, create=True, enable_async_checkpointing=True),
-        item_names=("params", "state", "meta"))
+        # Named handlers: without them a new process cannot look at what is saved.
+        item_handlers={"params": ocp.StandardCheckpointHandler(),
+                       "state": ocp.StandardCheckpointHandler(),
+                       "meta": ocp.JsonCheckpointHandler()})
 
   def latest_step(self):
     """Updates done at the newest complete checkpoint; None if there is none."""
@@ -51,7 +54,7 @@ class Checkpointer:
     Raises:
       UserError: names every parameter whose shape or presence differs.
     """
-    saved = self._manager.item_metadata(step).params
+    saved = self._manager.item_metadata(step)["params"]
     mismatch = explain_mismatch(abstract_state.params, saved)
     if mismatch:
       raise errors.UserError(

@@ -37,16 +37,12 @@ class Embedder:
                mesh=None):
     """model, params, config, derived: of a training run; mesh: None for one
     device. pooling: see `evaluators.features.make_embed_fn`."""
-    import jax
-
-    from dnajax import partitioning
     from dnajax.evaluators import features
     self.config, self.step, self.pooling = config, step, pooling
     self.width = config.model.width
     self.max_length = config.data.max_length   # bp
     self._mesh = mesh
-    self._params = jax.device_put(
-        params, None if mesh is None else partitioning.replicated(mesh))
+    self._params = features.on_devices(params, mesh)
     self._embed_fn = features.make_embed_fn(
         model, derived.vocabulary, config.tokens.stride, pooling, mesh)
 
@@ -113,12 +109,12 @@ def load(workdir, *, step=None, pooling="mean"):
     UserError: no such checkpoint, or no [CLS] to pool.
   """
   from dnajax import checkpointing
-  from dnajax import config as configs
+  from dnajax import config as config_lib
   from dnajax.evaluators import features
   step, params, meta = checkpointing.load_params(workdir, step)
-  config = configs.from_dict(meta["config"])
-  derived = configs.derive(config)
-  model = configs.build_model(config, derived)
+  config = config_lib.from_dict(meta["config"])
+  derived = config_lib.derive(config)
+  model = config_lib.build_model(config, derived)
   return Embedder(model, params, config, derived, step=step, pooling=pooling,
                   mesh=features.local_mesh())
 

@@ -16,3 +16,30 @@ from absl import flags
 
 if not flags.FLAGS.is_parsed():
   flags.FLAGS(["pytest"], known_only=True)  # Grain's workers read a flag
+
+
+@pytest.fixture(scope="session")
+def tiny_data(tmp_path_factory):
+  """Data directory with a small simulated_barcodes, 8 genera of 80 bp."""
+  from data_pipelines import prepare
+
+  directory = tmp_path_factory.mktemp("data")
+  prepare.prepare_simulated(
+      str(directory), show_progress=False, orders=2, families=2, genera=2,
+      species=4, unseen_species=1, individuals=8, labelled=3, length=80)
+  return directory
+
+
+@pytest.fixture
+def tiny_config(tiny_data):
+  """Returns (**flat overrides) -> the tiny BarcodeMAE config on tiny_data."""
+  from configs import barcodemae
+
+  def make(**overrides):
+    config = barcodemae.get_config("tiny")
+    config.data.dir = str(tiny_data)
+    config.update_from_flattened_dict(
+        {key.replace("__", "."): value for key, value in overrides.items()})
+    return config
+
+  return make

@@ -7,14 +7,13 @@ empty rows, so nothing is compiled twice.
 
 import contextlib
 import functools
-import math
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from dnajax import bases as base_codes
-from dnajax import config as configs
+from dnajax import config as config_lib
 from dnajax import errors, partitioning
 from dnajax.models import encoder
 from dnajax.tokens import kmers
@@ -107,12 +106,17 @@ def local_mesh():
   return partitioning.make_mesh({"data": -1, "fsdp": 1, "tensor": 1}, devices)
 
 
+def on_devices(params, mesh):
+  """Host parameters -> a copy on every device of the mesh, or on the one device."""
+  return jax.device_put(
+      params, None if mesh is None else partitioning.replicated(mesh))
+
+
 def round_up_batch(batch_size, mesh):
   """Smallest multiple of the devices that share a batch, >= `batch_size`."""
   if mesh is None:
     return batch_size
-  shards = math.prod(mesh.shape[axis] for axis in partitioning.BATCH_AXES)
-  return configs.round_up(batch_size, shards)
+  return config_lib.round_up(batch_size, partitioning.num_batch_parts(mesh))
 
 
 def pad_rows(bases, num_rows):

@@ -182,6 +182,7 @@ class Knn:
     self._num_neighbors = num_neighbors
     self.has_params = has_params
     self.counts = {}       # further numbers of records, reported as they are
+    self.protocol = f"cosine {num_neighbors}-NN"
 
   def run(self, params):
     """Yields (metric name, value); all NaN if a feature is not finite."""
@@ -233,7 +234,21 @@ def from_config(spec, context):
             has_params=spec.features == "encoder")
   out.counts = {"num_unlabelled_queries": queries.num_unlabelled,
                 "num_unlabelled_keys": keys.num_unlabelled}
+  out.protocol = _protocol(spec, data.max_length)
   return out
+
+
+def _protocol(spec, max_length):
+  """One sentence that says how the numbers came about."""
+  rows = ("mean over the attended positions of the last encoder layer, frame 0, "
+          "nothing masked" if spec.features == "encoder" else
+          f"counts of all overlapping {spec.k}-mers")
+  some = "".join(f", {most:,} {side} at most" for side, most in
+                 (("keys", spec.max_keys), ("queries", spec.max_queries)) if most)
+  return (f"cosine {spec.num_neighbors}-NN, {spec.label} of split {spec.query_split} "
+          f"(queries) from split {spec.key_split} (keys){some}; features: {rows}, not "
+          f"normalised, first {max_length} bp; labels absent from the keys count "
+          "as wrong")
 
 
 def _encode(params, bases, *, context, batch_size):

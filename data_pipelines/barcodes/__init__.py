@@ -1,0 +1,1 @@
+"""Barcodes with taxonomy from a table or FASTA."""

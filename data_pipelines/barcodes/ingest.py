@@ -1,0 +1,132 @@
+"""Barcode files -> cleaned records in a spool; every dropped row has one reason."""
+
+import collections
+import dataclasses
+import os
+import re
+
+import tqdm
+
+from data_pipelines import cleaning, exclusion, presets, sequences, write
+from dnajax import errors
+
+_SUFFIXES = re.compile(
+    r"\.(tsv|csv|txt|tab|parquet|pq|fa|fasta|fas|fna|fq|fastq|gz|bz2|xz|zst)$", re.I)
+DEFAULT_SPLIT = "pretrain"
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+  """How barcode files are read and what is kept; see the flags of prepare.py."""
+  preset: str = "auto"
+  columns: dict = dataclasses.field(default_factory=dict)
+  header_pattern: str | None = None
+  absent: list | None = None
+  exclude: list = dataclasses.field(default_factory=list)
+  exclude_by: list = dataclasses.field(default_factory=lambda: ["sequence", "id"])
+  deduplicate: bool = False
+  policy: cleaning.Policy = cleaning.Policy()
+
+
+def prepare(inputs, data_dir, *, name=None, overwrite=False, show_progress=True, **options):
+  """Prepares the data set `barcodes/<name>`.
+
+  Args:
+    inputs: files, each "FILE" or "SPLIT=FILE".
+    data_dir: where the data sets are.
+    name: default is the first file's name without its endings.
+    overwrite: replace a data set of this name.
+    show_progress: bars while reading and writing.
+    **options: fields of Options.
+
+  Returns:
+    (directory, summary).
+  """
+  options = Options(**options)
+  if options.preset not in ("auto", *presets.PRESETS):
+    raise errors.UserError(f"--preset={options.preset}: unknown. Known: auto, "
+                           f"{', '.join(presets.PRESETS)}.")
+  files = [parse_input(text) for text in inputs]
+  name = name or default_name(files[0][1])
+  if not re.fullmatch(r"[\w.+-]+", name, re.ASCII) or name.startswith("."):
+    raise errors.UserError(f"--name={name}: letters, digits and _.+- only.")
+  recorded = dataclasses.asdict(options)
+  recorded["exclude"] = [os.path.basename(text) for text in options.exclude]
+  from data_pipelines.barcodes import builder
+  return write.write(
+      builder_class=builder.Barcodes, data_dir=data_dir, config_name=name,
+      fill=lambda spool: fill(spool, files, options, show_progress=show_progress),
+      options=recorded, overwrite=overwrite, show_progress=show_progress)
+
+
+def parse_input(text):
+  """"FILE" or "SPLIT=FILE" -> (split or None, file)."""
+  match = None if os.path.exists(text) else re.fullmatch(r"(\w+)=(.+)", text)
+  return (match[1], match[2]) if match else (None, text)
+
+
+def default_name(path):
+  """"dir/coi_small.tsv.gz" -> "coi_small"."""
+  name = os.path.basename(path)
+  while _SUFFIXES.search(name):
+    name = _SUFFIXES.sub("", name)
+  return re.sub(r"[^\w.+-]", "_", name, flags=re.ASCII).lstrip(".") or "barcodes"
+
+
+def fill(spool, files, options, *, show_progress):
+  """Adds what is kept of `files` to the spool, in order.
+
+  The reasons are tried in this order and the first one counts: no split (only
+  where the file has a split column), the sequence itself (cleaning.clean),
+  exclusion, duplicate.
+
+  Args:
+    spool: spool.Spool.
+    files: list of (split or None, file).
+    options: Options.
+    show_progress: a bar.
+
+  Returns:
+    write.Source.
+  """
+  read_options = dict(columns=options.columns, preset=options.preset,
+                      header_pattern=options.header_pattern, absent=options.absent)
+  excluded = exclusion.load(options.exclude, by=options.exclude_by,
+                            strip_n=options.policy.strip_n, preset=options.preset,
+                            header_pattern=options.header_pattern, absent=options.absent)
+  dropped, seen, num_read = collections.Counter(), set(), 0
+  needs_digest = bool(options.exclude) or options.deduplicate
+  with tqdm.tqdm(desc="reading", unit=" rows", unit_scale=True, mininterval=0.5, delay=1,
+                 disable=not show_progress) as bar:
+    for given_split, path in files:
+      for record in sequences.read(path, **read_options):
+        num_read += 1
+        bar.update()
+        split = given_split or record.fields.get("split", DEFAULT_SPLIT)
+        bases, reason = (None, "no_split") if not split else _clean(record, path, options)
+        if not reason and needs_digest:
+          key = exclusion.digest(bases)
+          reason = excluded.reason(record, key)
+          if not reason and options.deduplicate:
+            reason = "duplicate_sequence" if key in seen else None
+            seen.add(key)
+        if reason:
+          dropped[reason] += 1
+          continue
+        labels = [record.fields.get(rank, "") for rank in spool.ranks]
+        try:
+          spool.add(split, record.id, bases.decode("ascii"), labels)
+        except errors.UserError as error:
+          raise errors.UserError(f"{path}, line {record.line}: {error}") from None
+  return write.Source(num_read=num_read, dropped=dict(sorted(dropped.items())),
+                      inputs=[os.path.basename(path) for _, path in files])
+
+
+def _clean(record, path, options):
+  try:
+    return cleaning.clean(record.sequence, options.policy)
+  except cleaning.BadLettersError as error:
+    raise errors.UserError(
+        f"{path}, line {record.line}: the sequence of {record.id!r} has characters outside "
+        f"the IUPAC letters: {str(error)!r}. Correct it, check which column holds the sequence "
+        "(--columns), or drop and count such rows with --on_bad_letters=drop.") from None

@@ -1,0 +1,119 @@
+"""Any supported file -> stream of records: id, sequence, fields, line."""
+
+import dataclasses
+import os
+import re
+
+from data_pipelines import fasta, files, presets, tables
+from dnajax import errors
+
+
+@dataclasses.dataclass(slots=True)
+class Record:
+  """One sequence of a file, as it is there.
+
+  id: the id column, or the first word of a FASTA header, or "<file>:<line>".
+  fields: {rank or "split": text, "" if there is none}; the same keys in every
+    record of a file.
+  line: where the record starts, from 1; the row number for Parquet.
+  """
+  id: str
+  sequence: str
+  fields: dict
+  line: int
+
+
+def read(path, columns=None, *, preset="auto", header_pattern=None, absent=None):
+  """Records of a FASTA, FASTQ, TSV, CSV or Parquet file, plain or compressed.
+
+  What the file is follows from its content, not from its name. Memory does not
+  depend on the size of the file.
+
+  Args:
+    path: the file.
+    columns: {field: column name} for tables; fields are presets.FIELDS. Columns
+      not named here are looked up in the preset.
+    preset: layout of a table: a name in presets.PRESETS, or "auto".
+    header_pattern: regular expression with groups named like the fields, found
+      in each FASTA or FASTQ header. Default: the first word is the id.
+    absent: cells that mean "no value" besides "" (default: the preset's).
+
+  Yields:
+    Record.
+
+  Raises:
+    UserError: wrong or damaged file; one line with file, line and remedy.
+  """
+  kind = files.sniff(path)
+  if kind in ("fasta", "fastq"):
+    if columns:
+      raise errors.UserError(f"{path} is {kind.upper()} and has no columns. Use "
+                             "--header_pattern instead of --columns.")
+    entries = fasta.read_fasta(path) if kind == "fasta" else fasta.read_fastq(path)
+    yield from _from_headers(path, entries, header_pattern, frozenset(absent or ()))
+  else:
+    yield from _from_table(path, kind, columns, preset, absent)
+
+
+def _from_table(path, kind, columns, preset, absent):
+  layout = None
+
+  def choose(names):
+    nonlocal layout
+    layout = presets.resolve(names, path=path, preset=preset, columns=columns)
+    return layout.columns.values()
+
+  rows = (tables.read_parquet if kind == "parquet" else tables.read_text)(path, choose)
+  stem = os.path.basename(path)
+  number = none = None
+  for number, cells in rows:
+    if none is None:                   # the layout is known from the first row on
+      none = layout.absent if absent is None else {"", *absent}
+    fields = {field: "" if (text := _one_line(cell)) in none else text
+              for field, cell in zip(layout.columns, cells, strict=True)}
+    yield Record(id=fields.pop("id", "") or f"{stem}:{number}",
+                 sequence=fields.pop("sequence"), fields=fields, line=number)
+  if number is None:
+    raise errors.UserError(f"{path} has a header and no rows. Export it again.")
+
+
+def _from_headers(path, entries, header_pattern, absent):
+  pattern = compile_pattern(header_pattern)
+  for line, header, sequence in entries:
+    if pattern is None:
+      fields = {}
+    else:
+      match = pattern.search(header)
+      if match is None:
+        raise errors.UserError(
+            f"{path}, line {line}: header {header[:80]!r} does not match "
+            f"--header_pattern={header_pattern!r}. Make optional parts optional: "
+            "(?:...)?")
+      fields = {name: "" if (text := _one_line(group or "")) in absent else text
+                for name, group in match.groupdict().items()}
+    words = header.split(maxsplit=1)
+    name = fields.pop("id", "") or (words[0] if words else "")
+    yield Record(id=name or f"{os.path.basename(path)}:{line}", sequence=sequence,
+                 fields=fields, line=line)
+
+
+def _one_line(text):
+  """Runs of blanks and line ends as one blank: a label is a line of a text file."""
+  return " ".join(text.split())
+
+
+def compile_pattern(header_pattern):
+  """The compiled pattern, or None for none; UserError if it cannot be used."""
+  if not header_pattern:
+    return None
+  try:
+    pattern = re.compile(header_pattern)
+  except re.error as error:
+    raise errors.UserError(f"--header_pattern is not a regular expression: {error}.") from None
+  known = [field for field in presets.FIELDS if field != "sequence"]
+  unknown = sorted(set(pattern.groupindex) - set(known))
+  if unknown or not pattern.groupindex:
+    raise errors.UserError(
+        f"--header_pattern needs groups named like (?P<genus>...), of: {', '.join(known)}. "
+        f"Found: {', '.join(unknown) or 'no named group'}.")
+  return pattern

@@ -1,0 +1,1 @@
+"""Barcodes generated from a seed: the default data set, needing no download."""

@@ -1,0 +1,34 @@
+"""What the prepare command prints at its end."""
+
+import resource
+import sys
+
+
+def describe(summary, directory, *, data_dir, seconds):
+  """The summary of a prepared data set as text for the console.
+
+  Args:
+    summary: as in dataset_summary.json.
+    directory: where the data set is.
+    data_dir: the flag.
+    seconds: how long it took.
+  """
+  kept = sum(split["num_records"] for split in summary["splits"].values())
+  peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+  peak *= 1 if sys.platform == "darwin" else 1024          # bytes there, kB elsewhere
+  out = [f"{summary['num_read']:,} records read, {kept:,} kept"]
+  for name, split in summary["splits"].items():
+    mean = split["num_bases"] / split["num_records"]
+    out.append(f"  kept     {name:<24} {split['num_records']:>10,}   length "
+               f"{split['min_length']}..{split['max_length']} bp, mean {mean:.0f}")
+  for reason, count in summary["dropped"].items():
+    out.append(f"  dropped  {reason:<24} {count:>10,}")
+  for rank, count in summary["num_labels"].items():
+    out.append(f"  labels   {rank:<24} {count:>10,}")
+  train = next((s for s in ("pretrain", "train") if s in summary["splits"]),
+               next(iter(summary["splits"])))
+  out += [f"in {directory}",
+          f"{seconds:.1f} s, peak memory {peak / 2**20:,.0f} MiB",
+          f"train on it with: --config.data.dir={data_dir} "
+          f"--config.data.name={summary['name']} --config.data.split={train}"]
+  return "\n".join(out)

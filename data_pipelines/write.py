@@ -1,0 +1,113 @@
+"""Records -> a prepared data set on disk: ArrayRecord, label names, summary."""
+
+import contextlib
+import dataclasses
+import hashlib
+import io
+import json
+import pathlib
+
+import tqdm
+from absl import logging
+
+from data_pipelines import spool as spool_lib
+from data_pipelines import staging
+from dnajax import errors
+
+CREATED_BY = "dnajax 0.1.0"
+
+
+@dataclasses.dataclass
+class Source:
+  """What `fill` reports of its input.
+
+  num_read: rows read. dropped: {reason: rows}. inputs: base names of the files.
+  """
+  num_read: int = 0
+  dropped: dict = dataclasses.field(default_factory=dict)
+  inputs: list = dataclasses.field(default_factory=list)
+
+
+def write(*, builder_class, data_dir, config_name=None, fill, options, overwrite=False,
+          show_progress=True):
+  """Prepares one data set; it appears at `target` at once, or not at all.
+
+  Args:
+    builder_class: a builder.RecordsBuilder.
+    data_dir: where the data sets are.
+    config_name: name of the BuilderConfig, or None for a builder without.
+    fill: (spool) -> Source; adds every record to the spool.
+    options: what decides the content, kept in the summary.
+    overwrite: replace an existing data set of this name.
+    show_progress: one bar while writing.
+
+  Returns:
+    (directory of the data set, its summary as a dict).
+
+  Raises:
+    UserError: it exists already, or what `fill` raises.
+  """
+  name = builder_class.name + (f"/{config_name}" if config_name else "")
+  target = pathlib.Path(data_dir) / name / str(builder_class.VERSION)
+  staging.refuse_existing(target, overwrite)
+  with staging.folder(data_dir) as temporary:
+    spool = spool_lib.Spool(temporary / "spool", builder_class.RANKS)
+    source = fill(spool)
+    spool.finish()
+    if not spool.splits:
+      why = ", ".join(f"{n:,} {reason}" for reason, n in source.dropped.items())
+      raise errors.UserError(f"No record is kept of {source.num_read:,} ({why}). "
+                             "Loosen the filters.")
+    built, fingerprint = _build(builder_class, config_name, spool, temporary, show_progress)
+    summary = dict(
+        name=name, fingerprint=fingerprint, ranks=list(spool.ranks),
+        splits={split: dataclasses.asdict(s) for split, s in spool.splits.items()},
+        num_read=source.num_read, dropped=source.dropped,
+        num_labels={rank: len(names) for rank, names in spool.vocabularies.items()},
+        inputs=source.inputs, options=options, created_by=CREATED_BY)
+    _write_labels(built / "labels", spool.vocabularies)
+    (built / "dataset_summary.json").write_text(json.dumps(summary, indent=1) + "\n")
+    staging.publish(built, target, overwrite=overwrite, staging=temporary)
+  return target, summary
+
+
+def _build(builder_class, config_name, spool, temporary, show_progress):
+  """Runs the TFDS builder in `temporary`; returns (its folder, fingerprint)."""
+  import tensorflow_datasets as tfds
+
+  total = sum(split.num_records for split in spool.splits.values())
+  fingerprint = hashlib.blake2b(digest_size=16)
+  with tqdm.tqdm(total=total, desc="writing", unit=" records", unit_scale=True,
+                 mininterval=0.5, delay=1, disable=not show_progress) as bar:
+    def on_example(split, example):
+      texts = (split, example["id"], example["bases"], *(example[r] for r in spool.ranks))
+      # Lengths first, so that no two different records give the same bytes.
+      fingerprint.update(repr([len(text) for text in texts]).encode())
+      fingerprint.update("".join(texts).encode())
+      bar.update()
+
+    config = tfds.core.BuilderConfig(name=config_name) if config_name else None
+    with _quiet():
+      builder = builder_class(spool=spool, on_example=on_example, config=config,
+                              data_dir=str(temporary / "tfds"))
+      builder.download_and_prepare()
+  return pathlib.Path(builder.data_dir), fingerprint.hexdigest()
+
+
+@contextlib.contextmanager
+def _quiet():
+  """TFDS announces downloads and reports every file it touches."""
+  verbosity = logging.get_verbosity()
+  logging.set_verbosity(logging.ERROR)
+  try:
+    with contextlib.redirect_stdout(io.StringIO()):
+      yield
+  finally:
+    logging.set_verbosity(verbosity)
+
+
+def _write_labels(directory, vocabularies):
+  directory.mkdir()
+  for rank, names in vocabularies.items():
+    text = "".join(name + "\n" for name in names)
+    (directory / f"{rank}.txt").write_text(text, encoding="utf-8", newline="\n")

@@ -1,0 +1,172 @@
+"""Evaluators on a finished or running workdir: `python -m dnajax.evaluate`.
+
+Puts the trained encoder beside the same encoder before training and beside
+k-mer counts, and writes WORKDIR/report/: results.json, report.md, figures.
+"""
+
+import contextlib
+import pathlib
+
+from absl import app, flags
+
+from dnajax import errors
+
+FLAGS = flags.FLAGS
+
+UNTRAINED, TRAINED = "untrained encoder", "trained encoder"
+
+
+def evaluate(workdir, *, names=None, step=None, data_dir=None, say=print):
+  """Runs evaluators of a run's config on one of its checkpoints.
+
+  Evaluators with features="encoder" also run on the parameters the run would
+  start from (config.seed, before any update or config.init_from).
+
+  Args:
+    workdir: of the run; nothing is written.
+    names: keys of config.evals; default all.
+    step: which checkpoint; default the newest.
+    data_dir: where the prepared data lies now; default config.data.dir.
+    say: called with a line of progress.
+
+  Returns:
+    {"run": {…}, "results": [{run, evaluator, task, features, metric, value, n,
+    protocol, fingerprint, step, seed}]}, JSON-serialisable.
+
+  Raises:
+    UserError: workdir, checkpoint, data set or names are wrong.
+  """
+  from dnajax import checkpointing, partitioning
+  from dnajax import config as config_lib
+  from dnajax.evaluators import base, features
+  if not pathlib.Path(workdir).is_dir():
+    raise errors.UserError(
+        f"There is no workdir {workdir}. Give the directory that was --workdir "
+        "of dnajax.main.")
+  step, params, meta = checkpointing.load_params(workdir, step)
+  config = config_lib.from_dict(meta["config"])
+  if data_dir:
+    config.data.dir = data_dir
+  chosen = _chosen(config, names)
+  fingerprint = _fingerprint(config, meta, say)
+  derived = config_lib.derive(config)
+  model = config_lib.build_model(config, derived)
+  mesh = features.local_mesh()
+  context = base.Context(config=config, derived=derived, model=model, mesh=mesh)
+  run = {"name": pathlib.Path(workdir).resolve().name, "step": step,
+         "total_steps": config.total_steps, "seed": config.seed,
+         "model": config.model.name, "data": config.data.name,
+         "fingerprint": fingerprint, "versions": meta["versions"]}
+  evaluators = {name: base.make(config.evals[name], context) for name in chosen}
+  params_of = {UNTRAINED: lambda: initial_params(config, derived, model),
+               TRAINED: lambda: params}
+  results = []
+  with contextlib.nullcontext() if mesh is None else partitioning.use(mesh):
+    for kind, load in params_of.items():
+      on_device = features.on_devices(load(), mesh)
+      for name, evaluator in evaluators.items():
+        spec = config.evals[name]
+        if kind not in _kinds(spec):
+          continue
+        label = _label(spec, kind)
+        say(f"evaluating {name}: {label}")
+        values = dict(evaluator.run(on_device))
+        at = {UNTRAINED: 0, TRAINED: step}.get(label)
+        results += _entries(run, name, spec, label, at, values, evaluator)
+  return {"run": run, "results": results}
+
+
+def initial_params(config, derived, model):
+  """The random parameters that training with this config begins with."""
+  import jax
+  from flax.core import meta
+
+  from dnajax.training import state
+  return jax.jit(lambda: meta.unbox(state.init_params(model, config, derived)))()
+
+
+def _chosen(config, names):
+  unknown = [name for name in names or () if name not in config.evals]
+  if unknown:
+    raise errors.UserError(
+        f"--evals: no evaluator {', '.join(unknown)} in the config of the run. "
+        f"It has: {', '.join(config.evals)}.")
+  return list(names or config.evals)
+
+
+def _fingerprint(config, meta, say):
+  """Of the data set found now; warns if training read another one."""
+  from dnajax.data import records
+  try:
+    directory = records.find(config.data.dir, config.data.name)
+  except errors.UserError as error:
+    raise errors.UserError(
+        f"{error} If it lies elsewhere, give --data_dir.") from error
+  now = records.open_split(directory, config.data.split).fingerprint
+  if now != meta["data"]["fingerprint"]:
+    say(f"warning: {directory} is not the data set of the training run "
+        f"(fingerprint {now[:12]}, then {meta['data']['fingerprint'][:12]}).")
+  return now
+
+
+def _kinds(spec):
+  """On which parameters an evaluator says something; counts have none, once."""
+  return ((UNTRAINED, TRAINED) if spec.get("features") == "encoder"
+          else (TRAINED,))
+
+
+def _label(spec, kind):
+  return f"{spec.k}-mer counts" if spec.get("features") == "kmer_counts" else kind
+
+
+def _task(spec):
+  """What is asked, in the same words for encoders and for counts."""
+  if spec.type != "knn":
+    return f"{spec.type.replace('_', ' ')} on {spec.get('split')}"
+  return f"{spec.label} {spec.num_neighbors}-NN, {spec.queries} → {spec.keys}"
+
+
+def _entries(run, name, spec, label, step, values, evaluator):
+  """One entry per metric."""
+  shared = {
+      "run": run["name"], "evaluator": name, "task": _task(spec),
+      "features": label,
+      "protocol": getattr(evaluator, "protocol", None) or ", ".join(
+          f"{key}={value}" for key, value in spec.items()),
+      "fingerprint": run["fingerprint"], "step": step, "seed": run["seed"],
+      "n": values.get("num_queries", values.get("num_tokens"))}
+  return [{**shared, "metric": metric,
+           "value": float(value) if value == value else None}  # NaN is no JSON
+          for metric, value in values.items()]
+
+
+def define_flags():
+  """Flags of the command; not at import, where several commands would clash."""
+  flags.DEFINE_string("workdir", None, "Directory of a training run.")
+  flags.DEFINE_list("evals", [], "Names in config.evals; default all.")
+  flags.DEFINE_integer("step", None, "Checkpoint to use; default the latest.")
+  flags.DEFINE_string(
+      "data_dir", None, "Where the prepared data lies, if not in config.data.dir.")
+
+
+@errors.exit_cleanly
+def main(argv):
+  """Flags -> report."""
+  if argv[1:]:
+    raise errors.UserError(f"Unexpected arguments: {' '.join(argv[1:])}.")
+  if not FLAGS.workdir:
+    raise errors.UserError("--workdir is missing. See --help.")
+  from dnajax import report
+  found = evaluate(FLAGS.workdir, names=FLAGS.evals, step=FLAGS.step,
+                   data_dir=FLAGS.data_dir)
+  workdir = pathlib.Path(FLAGS.workdir)
+  print()
+  print(report.text_table(found["results"]))
+  print()
+  for path in report.write(workdir / "report", [found], [workdir / "metrics.jsonl"]):
+    print(f"wrote {path}")
+
+
+if __name__ == "__main__":
+  define_flags()
+  app.run(main)

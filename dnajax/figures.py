@@ -1,0 +1,136 @@
+"""Figures of a report. Imported only where matplotlib is installed."""
+
+import itertools
+
+from matplotlib import figure as mpl_figure
+
+# Okabe and Ito's palette, told apart by every common form of colour vision.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00",
+            "#000000")
+_MARKERS = "osD^vP"
+_DASHES = ("-", "--", ":", "-.")
+_GREY = "#666666"
+
+
+def training_curves(curves, results):
+  """Loss, nearest-neighbour accuracy and collapse over the updates.
+
+  Args:
+    curves: {run: rows of its metrics.jsonl}.
+    results: entries of `evaluate.evaluate`, for the line of the k-mer counts.
+
+  Returns:
+    A matplotlib Figure, or None if no run has rows.
+  """
+  counts = {entry["evaluator"]: entry for entry in results
+            if entry["metric"] == "accuracy"
+            and entry["features"].endswith("-mer counts")
+            and entry["value"] is not None}
+  panels = [
+      ("loss (nats per token)", 1, _series(curves, "loss", None, ())),
+      ("accuracy (%)", 100, _series(curves, "accuracy", "macro_accuracy", counts)),
+      ("effective rank of the features", 1,
+       _series(curves, "effective_rank", None, ()))]
+  panels = [panel for panel in panels if panel[2]]
+  if not panels:
+    return None
+  fig = mpl_figure.Figure(figsize=(4.8 * len(panels), 3.9), layout="constrained")
+  for axes, (label, scale, series) in zip(
+      fig.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+    _draw(axes, series, scale, several=len(curves) > 1)
+    if scale == 100:
+      for entry in counts.values():
+        axes.axhline(100 * entry["value"], color=_GREY, linestyle="--", linewidth=1.2,
+                     label=f"{entry['features']} ({entry['evaluator']})")
+    axes.set_xlabel("updates")
+    axes.set_ylabel(label)
+    # Below the axes: no place inside is free in every run.
+    axes.legend(frameon=False, fontsize=8, loc="upper center",
+                bbox_to_anchor=(0.5, -0.17))
+  return fig
+
+
+def _series(curves, metric, companion, left_out):
+  """{(run, evaluator): [(step, value)]} of all names that end in the metric.
+
+  companion: a second metric the evaluator must have too, or None.
+  """
+  out = {}
+  for run, rows in curves.items():
+    for row in rows:
+      for name, value in row.items():
+        owner, _, last = name.rpartition("/")
+        if (last == metric and owner and owner not in left_out and value == value
+            and (companion is None or f"{owner}/{companion}" in row)):
+          out.setdefault((run, owner), []).append((row["step"], value))
+  return out
+
+
+def _draw(axes, series, scale, *, several):
+  """One line per series: colours tell runs apart, dashes evaluators."""
+  runs = list(dict.fromkeys(run for run, _ in series))
+  owners = list(dict.fromkeys(owner for _, owner in series))
+  for (run, owner), points in series.items():
+    at = runs.index(run) if several else owners.index(owner)
+    steps, values = zip(*sorted(points), strict=True)
+    axes.plot(steps, [scale * value for value in values],
+              color=_COLOURS[at % len(_COLOURS)], linewidth=1.6,
+              linestyle=_DASHES[owners.index(owner) % len(_DASHES)] if several else "-",
+              # Few points are measurements to be seen, many are a curve.
+              marker=_MARKERS[at % len(_MARKERS)] if len(steps) <= 30 else None,
+              markersize=4, label=f"{run}: {owner}" if several else owner)
+  _plain(axes)
+
+
+def accuracy_bars(results):
+  """Nearest-neighbour accuracy per task, one bar per kind of features.
+
+  Args:
+    results: entries of `evaluate.evaluate`, of one or several runs.
+
+  Returns:
+    A matplotlib Figure, or None if there are none.
+  """
+  several = len({entry["run"] for entry in results}) > 1
+  bars = {}
+  for entry in results:
+    if (entry["metric"] == "accuracy" and entry["value"] is not None
+        and "-NN" in entry["task"]):
+      is_counts = entry["features"].endswith("counts")
+      name = (f"{entry['run']}: {entry['features']}" if several and not is_counts
+              else entry["features"])
+      bars.setdefault(entry["task"], {})[name] = 100 * entry["value"]
+  if not bars:
+    return None
+  names = list(dict.fromkeys(name for task in bars.values() for name in task))
+  names.sort(key=lambda name: name.endswith("counts"))       # the baseline last
+  colours = dict(zip(names, itertools.cycle(_COLOURS), strict=False))
+  num_bars = sum(len(task) for task in bars.values())
+  fig = mpl_figure.Figure(figsize=(7.5, 0.9 + 0.38 * num_bars + 0.35 * len(bars)),
+                          layout="constrained")
+  axes = fig.subplots()
+  y, ticks = 0.0, []
+  for task, values in bars.items():
+    axes.text(0, y, task, fontsize=9, fontweight="bold", va="center")
+    y += 0.9
+    for name in (name for name in names if name in values):
+      axes.barh(y, values[name], height=0.72,
+                color=_GREY if name.endswith("counts") else colours[name])
+      axes.text(values[name] + 0.8, y, f"{values[name]:.1f}", va="center", fontsize=9)
+      ticks.append((y, name))
+      y += 0.9
+    y += 0.3
+  axes.set_yticks(*zip(*ticks, strict=True), fontsize=9)
+  axes.set_ylim(y - 0.4, -0.6)
+  axes.set_xlim(0, 106)
+  axes.set_xticks(range(0, 101, 20))
+  axes.set_xlabel("accuracy (% of the queries)")
+  axes.tick_params(axis="y", length=0)
+  _plain(axes, grid="x")
+  return fig
+
+
+def _plain(axes, grid="both"):
+  axes.spines[["top", "right"]].set_visible(False)
+  axes.grid(axis=grid, color="#e0e0e0", linewidth=0.7)
+  axes.set_axisbelow(True)
