@@ -123,7 +123,7 @@ def _task(spec):
   """What is asked, in the same words for encoders and for counts."""
   if spec.type != "knn":
     return f"{spec.type.replace('_', ' ')} on {spec.get('split')}"
-  return f"{spec.label} {spec.num_neighbors}-NN, {spec.queries} → {spec.keys}"
+  return f"{spec.label} {spec.num_neighbors}-NN, {spec.query_split} → {spec.key_split}"
 
 
 def _entries(run, name, spec, label, step, values, evaluator):

@@ -8,7 +8,7 @@ The same command again resumes. Everything about the science is in the config;
 
 import sys
 
-from absl import app, flags
+from absl import app, flags, logging
 from ml_collections import config_flags
 
 from dnajax import errors
@@ -32,17 +32,28 @@ def main(argv):
   """Runs the command."""
   if len(argv) > 1:
     raise errors.UserError(f"Unknown argument {argv[1]!r}; flags start with --.")
-  if _CONFIG.value is None:
-    raise errors.UserError("Give --config=FILE, for example "
-                           "--config=configs/barcodemae.py.")
+  config = read_config()
   if _WORKDIR.value is None and not _DRY_RUN.value:
     raise errors.UserError("Give --workdir=DIR, the directory of the run.")
+  logging.set_verbosity(logging.WARNING)
   if _DISTRIBUTED.value:
     import jax
     jax.distributed.initialize()
   from dnajax.training import run  # imports JAX, which --help need not wait for
-  run.run(_CONFIG.value, _WORKDIR.value, dry_run=_DRY_RUN.value,
+  run.run(config, _WORKDIR.value, dry_run=_DRY_RUN.value,
           profile_steps=_PROFILE_STEPS.value)
+
+
+def read_config():
+  """The ConfigDict of --config, with overrides applied."""
+  try:
+    config = _CONFIG.value
+  except (OSError, ImportError, SyntaxError) as error:  # told late by the flag
+    raise errors.UserError(f"Cannot read --config: {error}") from error
+  if config is None:
+    raise errors.UserError("Give --config=FILE, for example "
+                           "--config=configs/barcodemae.py.")
+  return config
 
 
 def parse_flags(argv):

@@ -23,8 +23,22 @@ class Dropout(nn.Module):
     """Any shape -> same shape and dtype; identity if `deterministic`."""
     if deterministic or not self.rate:
       return x
-    is_kept = keep_mask(self.make_rng("dropout"), x.shape, rate=self.rate)
-    return jnp.where(is_kept, x * (1 / (1 - self.rate)), 0).astype(x.dtype)
+    return drop(self.make_rng("dropout"), x, rate=self.rate)
+
+
+def drop(key, x, *, rate):
+  """Sets a share `rate` of x to zero and scales up the rest; no-op without key.
+
+  The coins are hashed again in the backward pass instead of being stored.
+  """
+  if key is None:
+    return x
+
+  def apply(key, x):
+    is_kept = keep_mask(key, x.shape, rate=rate)
+    return jnp.where(is_kept, x * (1 / (1 - rate)), 0).astype(x.dtype)
+
+  return jax.checkpoint(apply, prevent_cse=False)(key, x)
 
 
 def keep_mask(key, shape, *, rate):

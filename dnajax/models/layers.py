@@ -1,6 +1,7 @@
 """Transformer blocks as in BERT, and the one helper that repeats them."""
 
 import dataclasses
+import functools
 
 import flax.linen as nn
 import jax
@@ -86,6 +87,13 @@ class LayerNorm(nn.Module):
     return layer_norm(x, scale, bias, self.epsilon).astype(self.dtype)
 
 
+# Elementwise functions keep their input for the backward pass and nothing else:
+# what automatic differentiation stores of them (four arrays of the inner width
+# for one GELU) takes longer to write and read than to compute again.
+recompute = functools.partial(jax.checkpoint, prevent_cse=False)
+
+
+@recompute
 def layer_norm(x, scale, bias, epsilon):
   x = x.astype(jnp.float32)
   x -= x.mean(axis=-1, keepdims=True)
@@ -93,6 +101,7 @@ def layer_norm(x, scale, bias, epsilon):
   return x * jax.lax.rsqrt(variance + epsilon) * scale + bias
 
 
+@recompute
 def gelu(x):
   """Exact GELU, x times the normal distribution function.
 
@@ -132,9 +141,9 @@ class SelfAttention(nn.Module):
 
     q, k, v = project("query"), project("key"), project("value")
     if spec.attention == "explicit":
-      drop = dropout_lib.Dropout(spec.dropout, name="probability_dropout")
-      y = attend(q, k, v, is_attended,
-                 lambda p: drop(p, deterministic=deterministic))
+      has_dropout = spec.dropout and not deterministic
+      y = attend(q, k, v, is_attended, dropout=spec.dropout,
+                 key=self.make_rng("dropout") if has_dropout else None)
     else:
       if spec.dropout and not deterministic:
         raise ValueError(
@@ -147,24 +156,30 @@ class SelfAttention(nn.Module):
                  name="out")(y.reshape(x.shape))
 
 
-def attend(q, k, v, is_attended, drop):
+def attend(q, k, v, is_attended, *, dropout=0.0, key=None):
   """Softmax attention, written out.
 
   Args:
     q, k, v: [B, L, H, D/H].
     is_attended: [B, L] bool.
-    drop: applied to the probabilities [B, H, L, L] float32.
+    dropout: rate at which probabilities are dropped.
+    key: PRNG key, consumed; None for no dropout.
 
   Returns:
     [B, L, H, D/H] of v's dtype.
   """
+  @recompute
+  def probabilities(scores, key):
+    bias = jnp.where(is_attended, 0.0, -1e9)[:, None, None, :]
+    p = jax.nn.softmax(scores * q.shape[-1]**-0.5 + bias, axis=-1)
+    return dropout_lib.drop(key, p, rate=dropout).astype(v.dtype)
+
   # Heads in front once, instead of inside each of the products forward and
   # backward: 0.7 of the time on a CPU.
   q, k, v = (a.swapaxes(1, 2) for a in (q, k, v))                 # [B, H, L, D/H]
   scores = jnp.einsum("bhqd,bhkd->bhqk", q, k, preferred_element_type=jnp.float32)
-  bias = jnp.where(is_attended, 0.0, -1e9)[:, None, None, :]
-  p = jax.nn.softmax(scores * q.shape[-1]**-0.5 + bias, axis=-1)
-  return jnp.einsum("bhqk,bhkd->bhqd", drop(p).astype(v.dtype), v).swapaxes(1, 2)
+  p = probabilities(scores, key)
+  return jnp.einsum("bhqk,bhkd->bhqd", p, v).swapaxes(1, 2)
 
 
 class Block(nn.Module):

@@ -4,8 +4,7 @@ import flax.linen as nn
 
 from dnajax.models import decoder as decoder_lib
 from dnajax.models import encoder as encoder_lib
-from dnajax.models import layers
-from dnajax.models import masked_lm
+from dnajax.models import layers, masked_lm
 
 
 class MaskedAutoencoder(nn.Module):

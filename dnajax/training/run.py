@@ -40,7 +40,7 @@ def run(config, workdir, *, dry_run=False, profile_steps=0):
   derived = config_lib.derive(config)
   mesh = partitioning.make_mesh(config.mesh)
   partitioning.check_batch(config.batch_size, mesh, config.accumulate_steps)
-  split = records.open_split(_data_directory(config), config.data.split)
+  split = records.open_split(data_directory(config), config.data.split)
   model = config_lib.build_model(config, derived)
   make_state, abstract, sharding, optimizer, schedule = state_lib.create(
       model, config, derived, mesh)
@@ -84,7 +84,7 @@ def run(config, workdir, *, dry_run=False, profile_steps=0):
   every = types.SimpleNamespace(
       evaluate={name: spec.every_steps for name, spec in config.evals.items()},
       checkpoint=config.checkpoint.every_steps, log=config.log.every_steps)
-  batches = _batches(config, derived, mesh, split, first_step)
+  batches = make_batches(config, derived, mesh, split, first_step)
   if profile_steps:
     train_step = _profiled(train_step, workdir / "profile", profile_steps)
   try:
@@ -181,7 +181,8 @@ def make_meta(config, derived, split):
                       ("jax", "flax", "optax", "orbax-checkpoint", "grain")}}}
 
 
-def _data_directory(config):
+def data_directory(config):
+  """Directory of the config's data set; generates it if it is absent and can be."""
   if config.data.is_generated:
     try:
       return records.find(config.data.dir, config.data.name)
@@ -206,7 +207,8 @@ def _init_from(state, source, sharding):
   return state.replace(params=params), f"{source}, step {step}"
 
 
-def _batches(config, derived, mesh, split, first_step):
+def make_batches(config, derived, mesh, split, first_step):
+  """Endless iterator of global training batches, from update first_step+1 on."""
   sharding = partitioning.batch_sharding(mesh)
   row_ids = feed.local_row_ids(sharding, config.batch_size)
   batches = loader.TrainBatches(split, batch_size=config.batch_size,

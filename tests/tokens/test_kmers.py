@@ -2,9 +2,9 @@ import functools
 
 import jax
 import numpy as np
+import oracles
 import pytest
 
-import oracles
 from dnajax import bases
 from dnajax.tokens import kmers, vocabulary
 

@@ -1,0 +1,44 @@
+# demo and test do all their own set-up on a machine that has Python >= 3.11 and make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+WORKDIR ?= runs/demo
+
+.PHONY: help demo test lint clean
+
+help:
+	@echo "make demo   install, train the default config, evaluate, embed, plot"
+	@echo "make test   install, run the whole test suite"
+	@echo "make lint   install, run ruff"
+	@echo "make clean  remove the virtual environment and caches (no data, no runs)"
+
+# Reused as long as it is newer than what it was made from.
+$(VENV)/installed: setup.py pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: dnajax needs Python 3.11 or newer; $(PYTHON) is older." \
+	         "Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[eval,test]'
+	@touch $@
+
+demo: $(VENV)/installed
+	$(BIN)/python -m dnajax.main --config=configs/barcodemae.py --workdir=$(WORKDIR)
+	$(BIN)/python -m dnajax.evaluate --workdir=$(WORKDIR)
+	$(BIN)/python -m dnajax.embed --workdir=$(WORKDIR) --overwrite \
+	  --input=tests/data/barcodes.fasta --output=$(WORKDIR)/embeddings.parquet
+	@echo
+	@echo "metrics     $(WORKDIR)/metrics.jsonl"
+	@echo "report      $(WORKDIR)/report/report.md"
+	@echo "pictures    $$(ls $(WORKDIR)/report/*.png | tr '\n' ' ')"
+	@echo "embeddings  $(WORKDIR)/embeddings.parquet"
+
+test: $(VENV)/installed
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check .
+
+clean:
+	rm -rf $(VENV) .jax_cache .pytest_cache .ruff_cache *.egg-info

@@ -1,0 +1,107 @@
+"""BarcodeBERT (arXiv 2311.02401): masked language model on DNA barcodes.
+
+Variants, chosen with --config=configs/barcodebert.py:NAME
+  default  small model on simulated barcodes that are generated on first use
+  bold     small model on a prepared table of barcodes (data.name=barcodes/NAME)
+  paper    the release model k=4, 4 layers, 4 heads, on CANADA-1.5M
+  tiny     for tests
+
+default, bold and tiny differ from configs/barcodemae.py in the model and the
+corruption only, so that runs of the two can be compared.
+
+Left out of the published form, because no output depends on it: the second
+token-type row.
+"""
+
+import ml_collections
+
+
+def get_config(variant="default"):
+  config = ml_collections.ConfigDict()
+  config.seed = 0
+  config.total_steps = 1_500
+  config.batch_size = 64
+  config.accumulate_steps = 1
+  config.init_from = ""  # workdir whose parameters a new run starts from
+
+  config.data = dict(
+      dir="data", name="simulated_barcodes", split="pretrain", max_length=660,
+      is_generated=True)  # make the data set if it is absent
+  config.tokens = dict(
+      k=6, stride=6, n_policy="unk", add_cls=False, random_offset=True)
+  config.masking = dict(
+      selection="uniform", ratio=0.5, count="bernoulli",
+      corruption="replace",            # replace | hide
+      mask_share=1.0, random_share=0.0,  # of the selected; the rest is kept
+      capacity_sds=1.5,  # slots beyond the mean count, in standard deviations
+      round_to=8)        # slots are rounded up to a multiple
+  config.loss = dict(masked_loss_weight=1.0)
+  config.model = dict(
+      name="masked_lm", width=192, depth=4, num_heads=3, mlp_width=768,
+      max_positions=128, dropout=0.0, norm="pre", dtype="float32",
+      attention="explicit", remat="none", scan_unroll=1)
+  config.optimizer = dict(
+      schedule="cosine", learning_rate=1e-3, learning_rate_scaling="absolute",
+      warmup_steps=100, final_fraction=0.01, b1=0.9, b1_at_peak=0.9, b2=0.98,
+      eps=1e-8, weight_decay=0.05,
+      no_decay=("bias", "norm", "embed"),  # parts of parameter paths
+      clip_norm=1.0)
+  config.mesh = dict(data=-1, fsdp=1, tensor=1)
+  config.log = dict(every_steps=50)
+  config.checkpoint = dict(every_steps=500, keep=3)
+  config.evals = dict(
+      masked_loss=dict(type="mean_loss", every_steps=500, split="valid",
+                       batch_size=128, max_records=1_024),
+      knn_genus=dict(type="knn", every_steps=500, key_split="train",
+                     query_split="unseen", label="genus", features="encoder", k=6,
+                     num_neighbors=1, max_keys=0, max_queries=0,
+                     batch_size=256),
+      knn_genus_kmers=dict(type="knn", every_steps=0, key_split="train",
+                           query_split="unseen", label="genus",
+                           features="kmer_counts", k=6, num_neighbors=1,
+                           max_keys=0, max_queries=0, batch_size=256))
+  config.update_from_flattened_dict(_VARIANTS[variant])
+  return config
+
+
+_VARIANTS = {
+    "default": {},
+    "bold": {
+        "data.name": "barcodes/coi_small", "data.split": "train",
+        "data.is_generated": False,
+        "total_steps": 3_000,
+    },
+    "paper": {
+        "data.name": "barcodes/canada1.5m", "data.is_generated": False,
+        "data.split": "pretrain",
+        # 35 epochs of about 1.5 M barcodes; README of the public code
+        "total_steps": 410_000, "batch_size": 128,
+        "tokens.k": 4, "tokens.stride": 4, "masking.capacity_sds": 3.0,
+        "model.width": 768, "model.depth": 4, "model.num_heads": 4,
+        "model.mlp_width": 3072, "model.max_positions": 512,
+        "model.dropout": 0.1, "model.norm": "post", "model.dtype": "bfloat16",
+        "optimizer.schedule": "one_cycle", "optimizer.learning_rate": 1e-4,
+        "optimizer.learning_rate_scaling": "per_64_sequences",
+        "optimizer.warmup_steps": 123_000,  # 30 %
+        "optimizer.final_fraction": 4e-6,   # 1 / (25 · 1e4)
+        "optimizer.b1": 0.95, "optimizer.b1_at_peak": 0.85,
+        "optimizer.b2": 0.999, "optimizer.weight_decay": 0.0,
+        "optimizer.no_decay": (), "optimizer.clip_norm": 0.0,
+        "log.every_steps": 100, "checkpoint.every_steps": 2_000,
+        "evals.masked_loss.split": "test",
+        "evals.masked_loss.every_steps": 5_000,
+        "evals.masked_loss.max_records": 0,
+        "evals.knn_genus.every_steps": 20_000,
+    },
+    "tiny": {
+        "total_steps": 8, "batch_size": 16, "data.max_length": 72,
+        "tokens.k": 3, "tokens.stride": 3,
+        "model.width": 16, "model.depth": 2, "model.num_heads": 2,
+        "model.mlp_width": 32, "model.max_positions": 32,
+        "optimizer.warmup_steps": 2,
+        "log.every_steps": 1, "checkpoint.every_steps": 3,
+        "evals.masked_loss.every_steps": 4, "evals.knn_genus.every_steps": 4,
+        "evals.masked_loss.batch_size": 16, "evals.knn_genus.batch_size": 16,
+        "evals.knn_genus_kmers.batch_size": 16, "evals.knn_genus_kmers.k": 3,
+    },
+}
