@@ -58,6 +58,7 @@ def read_config():
 
 def parse_flags(argv):
   """absl's parser, with wrong flags and config overrides told in one line."""
+  logging.set_verbosity(logging.FATAL)  # or a missing config logs a traceback
   try:
     return app.parse_flags_with_usage(argv)
   except (AttributeError, KeyError, TypeError, ValueError, OSError,
