@@ -11,7 +11,7 @@ import sys
 import time
 
 import numpy as np
-from absl import app, flags
+from absl import app, flags, logging
 
 from dnajax import bases as base_codes
 from dnajax import embed_writers, errors
@@ -204,6 +204,7 @@ def main(argv):
   """Flags -> embeddings file."""
   if argv[1:]:
     raise errors.UserError(f"Unexpected arguments: {' '.join(argv[1:])}.")
+  logging.set_verbosity(logging.WARNING)
   for name in ("workdir", "input", "output"):
     if not FLAGS[name].value:
       raise errors.UserError(f"--{name} is missing. See --help.")

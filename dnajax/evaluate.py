@@ -7,7 +7,7 @@ k-mer counts, and writes WORKDIR/report/: results.json, report.md, figures.
 import contextlib
 import pathlib
 
-from absl import app, flags
+from absl import app, flags, logging
 
 from dnajax import errors
 
@@ -131,8 +131,9 @@ def _entries(run, name, spec, label, step, values, evaluator):
   shared = {
       "run": run["name"], "evaluator": name, "task": _task(spec),
       "features": label,
+      # An evaluator without a sentence of its own is described by its config.
       "protocol": getattr(evaluator, "protocol", None) or ", ".join(
-          f"{key}={value}" for key, value in spec.items()),
+          f"{key}={value}" for key, value in spec.items() if key != "every_steps"),
       "fingerprint": run["fingerprint"], "step": step, "seed": run["seed"],
       "n": values.get("num_queries", values.get("num_tokens"))}
   return [{**shared, "metric": metric,
@@ -156,6 +157,7 @@ def main(argv):
     raise errors.UserError(f"Unexpected arguments: {' '.join(argv[1:])}.")
   if not FLAGS.workdir:
     raise errors.UserError("--workdir is missing. See --help.")
+  logging.set_verbosity(logging.WARNING)
   from dnajax import report
   found = evaluate(FLAGS.workdir, names=FLAGS.evals, step=FLAGS.step,
                    data_dir=FLAGS.data_dir)

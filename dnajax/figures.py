@@ -39,6 +39,7 @@ def training_curves(curves, results):
       fig.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
     _draw(axes, series, scale, several=len(curves) > 1)
     if scale == 100:
+      axes.set_ylim(bottom=0)
       for entry in counts.values():
         axes.axhline(100 * entry["value"], color=_GREY, linestyle="--", linewidth=1.2,
                      label=f"{entry['features']} ({entry['evaluator']})")
@@ -111,7 +112,7 @@ def accuracy_bars(results):
   axes = fig.subplots()
   y, ticks = 0.0, []
   for task, values in bars.items():
-    axes.text(0, y, task, fontsize=9, fontweight="bold", va="center")
+    axes.text(0.8, y, task, fontsize=9, fontweight="bold", va="center")
     y += 0.9
     for name in (name for name in names if name in values):
       axes.barh(y, values[name], height=0.72,

@@ -48,7 +48,9 @@ def read_config():
   """The ConfigDict of --config, with overrides applied."""
   try:
     config = _CONFIG.value
-  except (OSError, ImportError, SyntaxError) as error:  # told late by the flag
+    if config is not None:
+      config.to_dict()  # a file that could not be read says so when it is used
+  except (OSError, ImportError, SyntaxError) as error:
     raise errors.UserError(f"Cannot read --config: {error}") from error
   if config is None:
     raise errors.UserError("Give --config=FILE, for example "
@@ -57,13 +59,19 @@ def read_config():
 
 
 def parse_flags(argv):
-  """absl's parser, with wrong flags and config overrides told in one line."""
-  logging.set_verbosity(logging.FATAL)  # or a missing config logs a traceback
+  """Parses flags; a wrong flag or config override is told in one line."""
   try:
-    return app.parse_flags_with_usage(argv)
-  except (AttributeError, KeyError, TypeError, ValueError, OSError,
+    return flags.FLAGS(argv)
+  except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError,
           ImportError, SyntaxError) as error:
-    print(f"error: {error}", file=sys.stderr)
+    lines = str(error).strip().splitlines()
+    if type(error) is KeyError:
+      text = f"The config file has no variant {error}; its first lines list them."
+    elif "Traceback" in str(error):  # ml_collections quotes a whole traceback
+      text = f"Cannot read --config: {lines[-1].strip()}"
+    else:
+      text = " ".join(lines)
+    print(f"error: {text} (--help lists the flags)", file=sys.stderr)
     sys.exit(2)
 
 
