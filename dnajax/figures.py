@@ -38,8 +38,9 @@ def training_curves(curves, results):
   for axes, (label, scale, series) in zip(
       fig.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
     _draw(axes, series, scale, several=len(curves) > 1)
-    if scale == 100:
+    if "loss" not in label:    # a loss of random guesses is far from zero
       axes.set_ylim(bottom=0)
+    if scale == 100:
       for entry in counts.values():
         axes.axhline(100 * entry["value"], color=_GREY, linestyle="--", linewidth=1.2,
                      label=f"{entry['features']} ({entry['evaluator']})")
@@ -64,7 +65,7 @@ def _series(curves, metric, companion, left_out):
         if (last == metric and owner and owner not in left_out and value == value
             and (companion is None or f"{owner}/{companion}" in row)):
           out.setdefault((run, owner), []).append((row["step"], value))
-  return out
+  return dict(sorted(out.items(), key=lambda item: item[0][1] != "train"))
 
 
 def _draw(axes, series, scale, *, several):

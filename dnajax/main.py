@@ -6,6 +6,7 @@ The same command again resumes. Everything about the science is in the config;
 --config.a.b=value changes one value.
 """
 
+import os
 import sys
 
 from absl import app, flags, logging
@@ -37,11 +38,24 @@ def main(argv):
     raise errors.UserError("Give --workdir=DIR, the directory of the run.")
   logging.set_verbosity(logging.WARNING)
   if _DISTRIBUTED.value:
-    import jax
-    jax.distributed.initialize()
+    _join_other_processes()
   from dnajax.training import run  # imports JAX, which --help need not wait for
   run.run(config, _WORKDIR.value, dry_run=_DRY_RUN.value,
           profile_steps=_PROFILE_STEPS.value)
+
+
+def _join_other_processes():
+  import jax
+  given = {name: os.environ.get(f"JAX_{name.upper()}")
+           for name in ("num_processes", "process_id")}
+  try:
+    jax.distributed.initialize(**{name: int(value) for name, value
+                                  in given.items() if value is not None})
+  except (ValueError, RuntimeError) as error:
+    raise errors.UserError(
+        f"--distributed: {error} On a TPU pod or under SLURM nothing else is "
+        "needed; elsewhere set JAX_COORDINATOR_ADDRESS=HOST:PORT, "
+        "JAX_NUM_PROCESSES and JAX_PROCESS_ID.") from error
 
 
 def read_config():
