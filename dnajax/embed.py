@@ -225,7 +225,10 @@ def read_pairs(path, columns=()):
     path: see --input.
     columns: "field:column" texts for tables; without a field, the sequence's.
   """
-  from data_pipelines import sequences
+  from data_pipelines import files, sequences
+  if columns and (kind := files.sniff(path)) in ("fasta", "fastq"):
+    raise errors.UserError(f"{path} is {kind.upper()} and has no columns. "
+                           "Leave --columns out.")
   pairs = [text if ":" in text else f"sequence:{text}" for text in columns]
   records = sequences.read(path, dict(text.split(":", 1) for text in pairs))
   first = list(itertools.islice(records, 1))

@@ -34,20 +34,22 @@ def training_curves(curves, results):
   panels = [panel for panel in panels if panel[2]]
   if not panels:
     return None
-  fig = mpl_figure.Figure(figsize=(4.8 * len(panels), 3.9), layout="constrained")
+  num_lines = max(len(series) for _, _, series in panels) + len(counts)
+  fig = mpl_figure.Figure(figsize=(4.8 * len(panels), 3.5 + 0.17 * num_lines),
+                          layout="constrained")
   for axes, (label, scale, series) in zip(
       fig.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
     _draw(axes, series, scale, several=len(curves) > 1)
-    if "loss" not in label:    # a loss of random guesses is far from zero
-      axes.set_ylim(bottom=0)
     if scale == 100:
       for entry in counts.values():
         axes.axhline(100 * entry["value"], color=_GREY, linestyle="--", linewidth=1.2,
                      label=f"{entry['features']} ({entry['evaluator']})")
+    if "loss" not in label:    # whose range is far from zero
+      axes.set_ylim(bottom=0)
     axes.set_xlabel("updates")
     axes.set_ylabel(label)
     # Below the axes: no place inside is free in every run.
-    axes.legend(frameon=False, fontsize=8, loc="upper center",
+    axes.legend(frameon=False, fontsize=8, handlelength=3.5, loc="upper center",
                 bbox_to_anchor=(0.5, -0.17))
   return fig
 
@@ -94,7 +96,7 @@ def accuracy_bars(results):
     A matplotlib Figure, or None if there are none.
   """
   several = len({entry["run"] for entry in results}) > 1
-  bars = {}
+  bars, kinds = {}, {}
   for entry in results:
     if (entry["metric"] == "accuracy" and entry["value"] is not None
         and "-NN" in entry["task"]):
@@ -102,11 +104,13 @@ def accuracy_bars(results):
       name = (f"{entry['run']}: {entry['features']}" if several and not is_counts
               else entry["features"])
       bars.setdefault(entry["task"], {})[name] = 100 * entry["value"]
+      kinds[name] = entry["features"]
   if not bars:
     return None
   names = list(dict.fromkeys(name for task in bars.values() for name in task))
   names.sort(key=lambda name: name.endswith("counts"))       # the baseline last
-  colours = dict(zip(names, itertools.cycle(_COLOURS), strict=False))
+  encoders = [kind for kind in dict.fromkeys(kinds.values()) if not kind.endswith("counts")]
+  colours = dict(zip(encoders, itertools.cycle(_COLOURS), strict=False))
   num_bars = sum(len(task) for task in bars.values())
   fig = mpl_figure.Figure(figsize=(7.5, 0.9 + 0.38 * num_bars + 0.35 * len(bars)),
                           layout="constrained")
@@ -117,7 +121,7 @@ def accuracy_bars(results):
     y += 0.9
     for name in (name for name in names if name in values):
       axes.barh(y, values[name], height=0.72,
-                color=_GREY if name.endswith("counts") else colours[name])
+                color=colours.get(kinds[name], _GREY))
       axes.text(values[name] + 0.8, y, f"{values[name]:.1f}", va="center", fontsize=9)
       ticks.append((y, name))
       y += 0.9

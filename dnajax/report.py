@@ -52,7 +52,7 @@ def table(results):
   Returns:
     list of rows of text, the header first.
   """
-  several = len({entry["run"] for entry in results}) > 1
+  runs = list(dict.fromkeys(entry["run"] for entry in results))
 
   def column(entry):
     name = entry["features"]
@@ -60,11 +60,11 @@ def table(results):
       return name        # counts are the same for every run on the same data
     if name == "trained encoder":
       name += f" (step {entry['step']})"
-    return f"{entry['run']}: {name}" if several else name
+    return f"{entry['run']}: {name}" if len(runs) > 1 else name
 
   def order(entry):
     known = entry["features"] in _FIRST_COLUMNS
-    return (not known, entry["run"] if known else "",
+    return (not known, runs.index(entry["run"]) if known else 0,
             _FIRST_COLUMNS.index(entry["features"]) if known else 0)
 
   shown = [entry for entry in results if entry["metric"] in _SHOWN]

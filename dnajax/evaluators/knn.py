@@ -81,11 +81,6 @@ def _merge(best, queries, keys, first, num_keys):
   cosine = cosine * _inverse_norm(keys) * _inverse_norm(queries)[:, None]  # [Q, N]
   index = first + jnp.arange(keys.shape[0], dtype=jnp.int32)
   cosine = jnp.where(index[None, :] < num_keys, cosine, -jnp.inf)
-  if num_neighbors == 1:   # argmax is several times as fast as top_k
-    place = jnp.argmax(cosine, axis=1, keepdims=True)
-    value = jnp.take_along_axis(cosine, place, axis=1)
-    is_better = value > cosines
-    return jnp.where(is_better, index[place], ids), jnp.where(is_better, value, cosines)
   value, place = jax.lax.top_k(cosine, num_neighbors)
   # Earlier keys stand first, and top_k takes the first of equal values.
   both = jnp.concatenate([ids, index[place]], axis=1)

@@ -69,8 +69,19 @@ def zeros(*axes):
 
 def dense(num_out, axes, *, dtype, name):
   """A linear map with bias whose kernel has the two logical `axes`."""
-  return nn.Dense(num_out, dtype=dtype, name=name,
+  return nn.Dense(num_out, dtype=dtype, name=name, dot_general=_matmul,
                   kernel_init=kernel(*axes), bias_init=zeros(axes[1]))
+
+
+def _matmul(x, matrix, dimension_numbers, **kwargs):
+  """[B, L, D] times [D, E], as one product of two matrices.
+
+  With three axes XLA transposes the output's gradient in memory before each
+  product with it: 4 % of a training step on a CPU.
+  """
+  del dimension_numbers                            # always the last with the first
+  y = jax.lax.dot(x.reshape(-1, x.shape[-1]), matrix, **kwargs)
+  return y.reshape(*x.shape[:-1], -1)
 
 
 class LayerNorm(nn.Module):
@@ -234,7 +245,7 @@ class Blocks(nn.Module):
     spec = self.spec
     # A row without anything to attend to attends to everything: its output
     # means nothing, but every implementation of attention keeps it finite.
-    is_attended |= ~is_attended.any(axis=1, keepdims=True)
+    is_attended = is_attended | ~is_attended.any(axis=1, keepdims=True)
     layers = stack(Block, depth=spec.depth, remat=spec.remat, unroll=spec.scan_unroll)
     x, _ = layers(spec, name="layers")(x, is_attended, deterministic)
     return LayerNorm(spec.dtype, name="final_norm")(x) if spec.norm == "pre" else x

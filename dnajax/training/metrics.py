@@ -56,20 +56,23 @@ class Console:
     self._file.write(text + "\n")
 
   def write(self, step, values):
-    """Step, share done, time left if known, then the values."""
+    """Step, share done, time left if known, then the values that change."""
     left = values.get("speed/seconds_left")
     parts = [f"step {step}/{self._total_steps} "
              f"{100 * step / self._total_steps:3.0f} %"]
     if left is not None:
       parts.append(f"{_clock(left)} left")
     parts += [f"{name.removeprefix('train/')} {value:.4g}"
-              for name, value in values.items() if name not in _QUIET]
+              for name, value in values.items()
+              if name.rpartition("/")[2] not in _QUIET]
     self.say(" · ".join(parts))
 
 
-_QUIET = ("speed/seconds_left", "train/learning_rate", "masking/kept_overflow",
-          "masking/scored_overflow", "masking/kept_share",
-          "speed/tokens_per_second")
+# In metrics.jsonl only: the same in every row, or of interest when something is odd.
+_QUIET = ("seconds_left", "learning_rate", "share", "kept_share", "kept_overflow",
+          "scored_overflow", "tokens_per_second", "macro_accuracy", "num_tokens",
+          "num_keys", "num_queries", "num_unknown_labels", "num_unlabelled_keys",
+          "num_unlabelled_queries", "perplexity")
 
 
 class TensorBoard:

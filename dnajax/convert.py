@@ -1,0 +1,223 @@
+"""Hugging Face BERT weights in and out, as plain NumPy arrays.
+
+Both directions work on `{tensor name: array}`; no model and no torch is
+needed. The encoder's parameters are those of `dnajax.models.encoder.Encoder`
+with norm="post", blocks stacked on axis 0.
+"""
+
+import os
+import re
+
+import numpy as np
+
+from dnajax import errors
+
+# (our path, Hugging Face name, is a matrix stored the other way round)
+_EMBEDDINGS = (
+    (("word",), "embeddings.word_embeddings.weight", False),
+    (("inputs", "position"), "embeddings.position_embeddings.weight", False),
+    (("inputs", "norm", "scale"), "embeddings.LayerNorm.weight", False),
+    (("inputs", "norm", "bias"), "embeddings.LayerNorm.bias", False),
+)
+_TOKEN_TYPE = "embeddings.token_type_embeddings.weight"
+_LAYER = "encoder.layer.{}."
+_MATRICES = (
+    (("attention", "query"), "attention.self.query"),
+    (("attention", "key"), "attention.self.key"),
+    (("attention", "value"), "attention.self.value"),
+    (("attention", "out"), "attention.output.dense"),
+    (("feed_forward", "up"), "intermediate.dense"),
+    (("feed_forward", "down"), "output.dense"),
+)
+_NORMS = (
+    (("attention_norm",), "attention.output.LayerNorm"),
+    (("feed_forward_norm",), "output.LayerNorm"),
+)
+_IN_LAYER = tuple(
+    row for path, name in _MATRICES
+    for row in ((path + ("kernel",), name + ".weight", True),
+                (path + ("bias",), name + ".bias", False))
+) + tuple(
+    row for path, name in _NORMS
+    for row in ((path + ("scale",), name + ".weight", False),
+                (path + ("bias",), name + ".bias", False)))
+# Buffers that old releases wrote beside the weights; they follow from sizes.
+_BUFFERS = ("embeddings.position_ids", "embeddings.token_type_ids")
+
+
+def from_hugging_face(tensors, *, source="the given tensors"):
+  """Turns the tensors of a Hugging Face BERT into encoder parameters.
+
+  Args:
+    tensors: {name: array}, names as in BertModel or with the prefix "bert.";
+      LayerNorm's old names gamma and beta are understood.
+    source: where they come from, for messages.
+
+  Returns:
+    (params, left_out): nested dict of float32 arrays, blocks stacked on axis
+    0; and one line for each given tensor, or part of one, that has no place in
+    the encoder: the pooler, heads, rows 1 and up of the token-type table.
+
+  Raises:
+    UserError: a tensor is missing, has a shape that does not fit, or belongs to
+      the encoder but is not known. All such tensors are named.
+  """
+  names = {_plain_name(name): name for name in tensors}
+  found = {plain: np.asarray(tensors[name]) for plain, name in names.items()}
+  depth = _depth(found)
+  needed = [name for _, name, _ in _EMBEDDINGS] + [_TOKEN_TYPE] + [
+      _LAYER.format(i) + name for i in range(depth) for _, name, _ in _IN_LAYER]
+  rest = sorted(found.keys() - set(needed) - set(_BUFFERS))
+  unknown = [n for n in rest if n.startswith(("embeddings.", "encoder."))]
+  problems = [f"missing: {n}" for n in needed if n not in found]
+  problems += [f"not known in a BERT encoder: {names[n]}" for n in unknown]
+  _refuse(problems, source)
+  _refuse(_wrong_shapes(found, depth), source)
+
+  params = {}
+  for path, name, _ in _EMBEDDINGS:
+    _put(params, path, found[name].astype(np.float32))
+  _put(params, ("inputs", "token_type"), found[_TOKEN_TYPE][0].astype(np.float32))
+  for path, name, is_transposed in _IN_LAYER:
+    layers = [found[_LAYER.format(i) + name].astype(np.float32) for i in range(depth)]
+    stacked = np.stack([x.T if is_transposed else x for x in layers])
+    _put(params, ("blocks", "layers") + path, stacked)
+  left_out = [f"{names[n]} {list(found[n].shape)}" for n in rest]
+  num_types = len(found[_TOKEN_TYPE])
+  if num_types > 1:
+    left_out.append(f"{names[_TOKEN_TYPE]} rows 1..{num_types - 1}: only row 0 is used")
+  return params, left_out
+
+
+def to_hugging_face(params, *, prefix=""):
+  """Turns encoder parameters into the tensors of a Hugging Face BertModel.
+
+  The result has no pooler (`BertModel(config, add_pooling_layer=False)`) and a
+  token-type table of one row; `hugging_face_config` says so to transformers.
+
+  Args:
+    params: nested dict of an encoder's parameters.
+    prefix: "" for BertModel, "bert." for the classes that hold one.
+
+  Returns:
+    {name: float32 array}.
+
+  Raises:
+    UserError: the parameters are not those of a post-norm encoder.
+  """
+  params = {path: np.asarray(x, np.float32) for path, x in _flatten(params)}
+  if ("blocks", "final_norm", "scale") in params:
+    raise errors.UserError(
+        "An encoder trained with model.norm='pre' is not a BERT and cannot be "
+        "exported as one. Train with model.norm='post' to export.")
+  wanted = {path: name for path, name, _ in _EMBEDDINGS}
+  in_layer = {("blocks", "layers") + path: (name, is_transposed)
+              for path, name, is_transposed in _IN_LAYER}
+  known = {*wanted, ("inputs", "token_type"), *in_layer}
+  _refuse([f"missing: {'/'.join(path)}" for path in sorted(known - params.keys())]
+          + [f"not known: {'/'.join(path)}" for path in sorted(params.keys() - known)],
+          "the encoder's parameters")
+  tensors = {name: params[path] for path, name in wanted.items()}
+  tensors[_TOKEN_TYPE] = params["inputs", "token_type"][None]
+  for path, (name, is_transposed) in in_layer.items():
+    for i, x in enumerate(params[path]):
+      tensors[_LAYER.format(i) + name] = np.ascontiguousarray(x.T if is_transposed else x)
+  return {prefix + name: x for name, x in tensors.items()}
+
+
+def hugging_face_config(params, *, num_heads):
+  """What `transformers.BertConfig` must be told about an exported encoder.
+
+  Args:
+    params: nested dict of an encoder's parameters.
+    num_heads: attention heads; the arrays do not show them.
+
+  Returns:
+    dict, ready for config.json.
+  """
+  vocab_size, width = params["word"].shape
+  up = params["blocks"]["layers"]["feed_forward"]["up"]["kernel"]
+  return dict(
+      model_type="bert", vocab_size=vocab_size, hidden_size=width,
+      num_hidden_layers=up.shape[0], num_attention_heads=num_heads,
+      intermediate_size=up.shape[2], hidden_act="gelu", layer_norm_eps=1e-12,
+      max_position_embeddings=params["inputs"]["position"].shape[0],
+      type_vocab_size=1)
+
+
+def read_safetensors(path):
+  """{name: array} of a .safetensors file. UserError if it is not one."""
+  from safetensors import SafetensorError, numpy as safetensors_numpy  # optional: extra [hf]
+  try:
+    return safetensors_numpy.load_file(path)
+  except (OSError, SafetensorError, KeyError, TypeError) as error:
+    raise errors.UserError(f"{path} could not be read as .safetensors: {error}. "
+                           "Give a file of float32 or float16 tensors.") from error
+
+
+def write_safetensors(path, tensors):
+  """Writes {name: array}; the file appears complete or not at all."""
+  from safetensors import numpy as safetensors_numpy
+  temporary = f"{path}.{os.getpid()}.tmp"
+  try:
+    with open(temporary, "wb") as file:
+      # transformers refuses files that do not say where they come from.
+      file.write(safetensors_numpy.save(tensors, metadata={"format": "pt"}))
+    os.replace(temporary, path)
+  finally:
+    if os.path.exists(temporary):
+      os.remove(temporary)
+
+
+def _plain_name(name):
+  name = name.removeprefix("bert.")
+  name = re.sub(r"LayerNorm\.gamma$", "LayerNorm.weight", name)
+  return re.sub(r"LayerNorm\.beta$", "LayerNorm.bias", name)
+
+
+def _depth(found):
+  numbers = [int(m[1]) for m in (re.match(r"encoder\.layer\.(\d+)\.", n) for n in found) if m]
+  return max(numbers, default=0) + 1
+
+
+def _wrong_shapes(found, depth):
+  """One line for each tensor whose shape contradicts the others."""
+  first = _LAYER.format(0)
+  width = found["embeddings.word_embeddings.weight"].shape[-1]
+  inner = found[first + "intermediate.dense.bias"].shape[-1]
+  expected = {_TOKEN_TYPE: (None, width)}
+  for _, name, _ in _EMBEDDINGS:
+    expected[name] = (width,) if "LayerNorm" in name else (None, width)
+  shapes = {"intermediate.dense.weight": (inner, width), "intermediate.dense.bias": (inner,),
+            "output.dense.weight": (width, inner)}
+  for i in range(depth):
+    for _, name, is_matrix in _IN_LAYER:
+      expected[_LAYER.format(i) + name] = shapes.get(
+          name, (width, width) if is_matrix else (width,))
+  return [
+      f"{name} has shape {list(found[name].shape)}, expected {list(shape)}"
+      for name, shape in expected.items()
+      if len(shape) != found[name].ndim or any(
+          want not in (None, got) for want, got in zip(shape, found[name].shape, strict=True))]
+
+
+def _refuse(problems, source):
+  if problems:
+    raise errors.UserError(
+        f"{source}: not the weights of a BERT encoder as needed here.\n  "
+        + "\n  ".join(problems)
+        + "\nGive the weights of a BertModel, complete and with its usual names.")
+
+
+def _put(tree, path, leaf):
+  for key in path[:-1]:
+    tree = tree.setdefault(key, {})
+  tree[path[-1]] = leaf
+
+
+def _flatten(tree, path=()):
+  for key, value in tree.items():
+    if hasattr(value, "items"):
+      yield from _flatten(value, path + (key,))
+    else:
+      yield path + (key,), value

@@ -1,0 +1,121 @@
+"""dnajax.evaluate: what it says equals what training said, and wrong workdirs."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from flax.core import meta as flax_meta
+
+from dnajax import checkpointing, errors, evaluate, partitioning
+from dnajax import config as config_lib
+from dnajax.training import metrics
+from dnajax.training import state as state_lib
+
+
+@pytest.fixture(scope="module")
+def workdir(tiny_data, tmp_path_factory):
+  """A finished run with evaluations at 0, 4 and 8, checkpoints at 3, 6 and 8."""
+  from configs import barcodemae
+  from dnajax.training import run
+  config = barcodemae.get_config("tiny")
+  config.data.dir = str(tiny_data)
+  path = tmp_path_factory.mktemp("runs") / "tiny"
+  run.run(config, path)
+  return path
+
+
+@pytest.fixture(scope="module")
+def found(workdir):
+  return evaluate.evaluate(workdir, say=lambda text: None)
+
+
+def value_of(found, **wanted):
+  value, = [entry["value"] for entry in found["results"]
+            if wanted.items() <= entry.items()]
+  return value
+
+
+def test_untrained_and_trained_columns_are_what_training_reported(workdir, found):
+  rows = metrics.read_rows(workdir / "metrics.jsonl")
+  for features, step in ((evaluate.UNTRAINED, 0), (evaluate.TRAINED, 8)):
+    logged = {name.split("/")[1]: value for row in rows if row["step"] == step
+              for name, value in row.items() if name.startswith("knn_genus/")}
+    for metric in ("accuracy", "macro_accuracy", "mean_cosine", "effective_rank"):
+      assert value_of(found, evaluator="knn_genus", features=features, step=step,
+                      metric=metric) == pytest.approx(logged[metric], rel=1e-5)
+  logged, = [row["knn_genus_kmers/accuracy"] for row in rows
+             if "knn_genus_kmers/accuracy" in row]
+  assert value_of(found, features="3-mer counts", metric="accuracy", step=None) == logged
+  assert value_of(found, evaluator="masked_loss", metric="loss") == pytest.approx(
+      [row["masked_loss/loss"] for row in rows if "masked_loss/loss" in row][-1], rel=1e-5)
+
+
+def test_initial_params_equal_those_the_run_started_from(workdir):
+  config = config_lib.load_workdir_config(workdir)
+  derived = config_lib.derive(config)
+  model = config_lib.build_model(config, derived)
+  mesh = partitioning.make_mesh(config.mesh)
+  make, *_ = state_lib.create(model, config, derived, mesh)
+  got = evaluate.initial_params(config, derived, model)
+  assert checkpointing.explain_mismatch(make().params, got) is None
+  for a, b in zip(*map(leaves, (make().params, got)), strict=True):
+    np.testing.assert_array_equal(a, b)
+
+
+def leaves(tree):
+  import jax
+  return [np.asarray(x) for x in jax.tree.leaves(flax_meta.unbox(tree))]
+
+
+def test_every_entry_says_how_and_on_what_it_was_measured(found):
+  for entry in found["results"]:
+    assert entry["protocol"] and entry["fingerprint"] and entry["seed"] == 0
+    assert entry["n"] > 0
+  assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+def test_an_older_checkpoint_and_one_evaluator_can_be_chosen(workdir):
+  found = evaluate.evaluate(workdir, names=["masked_loss"], step=3, say=lambda text: None)
+  assert {(e["evaluator"], e["step"]) for e in found["results"]} == {("masked_loss", 3)}
+
+
+def test_wrong_names_steps_and_places_are_told(workdir, tmp_path):
+  for kwargs, text in (
+      (dict(workdir=tmp_path / "no"), "no workdir"),
+      (dict(workdir=tmp_path), "no checkpoint"),
+      (dict(workdir=workdir, names=["knn"]), "It has: .*knn_genus"),
+      (dict(workdir=workdir, step=5), "It has: 3, 6, 8"),
+      (dict(workdir=workdir, data_dir=str(tmp_path)), "--data_dir")):
+    with pytest.raises(errors.UserError, match=text):
+      evaluate.evaluate(**kwargs)
+
+
+def test_another_data_set_than_in_training_is_pointed_out(workdir, tmp_path, tiny_data):
+  copy = tmp_path / "data"
+  shutil.copytree(tiny_data, copy, ignore=shutil.ignore_patterns("columns"))
+  summary, = copy.glob("*/*/dataset_summary.json")
+  text = json.loads(summary.read_text())
+  text["fingerprint"] = "0" * 32
+  summary.write_text(json.dumps(text))
+  said = []
+  evaluate.evaluate(workdir, names=["knn_genus_kmers"], data_dir=str(copy),
+                    say=said.append)
+  assert "is not the data set of the training run" in said[0]
+
+
+@pytest.mark.slow
+def test_a_damaged_checkpoint_is_one_line_and_code_2(workdir, tmp_path):
+  copy = tmp_path / "run"
+  shutil.copytree(workdir, copy)
+  for path in (copy / "checkpoints" / "8" / "params").rglob("*"):
+    if path.is_file():
+      path.write_bytes(b"")
+  done = subprocess.run(
+      [sys.executable, "-m", "dnajax.evaluate", f"--workdir={copy}"],
+      capture_output=True, text=True, timeout=200)
+  assert done.returncode == 2, done.stderr
+  assert done.stderr.startswith("error: ") and "Traceback" not in done.stderr
+  assert not (copy / "report").exists()

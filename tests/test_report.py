@@ -1,0 +1,120 @@
+"""Tables and figures from results that are made up."""
+
+import builtins
+import json
+
+import pytest
+
+from dnajax import errors, report
+
+
+def made_up(run="first", *, accuracy=0.6, fingerprint="f" * 32, step=8):
+  """What dnajax.evaluate returns, with one task."""
+  def entry(features, metric, value, at=None):
+    return {"run": run, "evaluator": "knn", "task": "genus 1-NN, unseen → train",
+            "features": features, "metric": metric, "value": value, "n": 1250,
+            "protocol": f"cosine 1-NN of {features.split()[-1]}",
+            "fingerprint": fingerprint, "step": at, "seed": 0}
+  return {
+      "run": {"name": run, "step": step, "total_steps": 8, "seed": 0, "model": "mae",
+              "data": "simulated_barcodes", "fingerprint": fingerprint, "versions": {}},
+      "results": [entry("untrained encoder", "accuracy", 0.45, 0),
+                  entry("untrained encoder", "mean_cosine", None, 0),
+                  entry("trained encoder", "accuracy", accuracy, step),
+                  entry("trained encoder", "mean_cosine", 0.25, step),
+                  entry("trained encoder", "num_keys", 9, step),
+                  entry("6-mer counts", "accuracy", 0.805)]}
+
+
+def metrics_file(path):
+  rows = [{"step": 0, "time": 0.0, "knn/accuracy": 0.45, "knn/macro_accuracy": 0.4,
+           "knn/effective_rank": 9.0},
+          *({"step": s, "time": 0.0, "train/loss": 8.3 / s} for s in range(1, 9)),
+          {"step": 8, "time": 1.0, "knn/accuracy": 0.6, "knn/macro_accuracy": 0.5,
+           "knn/effective_rank": 7.0}]
+  path.parent.mkdir(parents=True, exist_ok=True)
+  path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+  return path
+
+
+def test_untrained_trained_and_counts_stand_side_by_side():
+  header, accuracy, cosine = report.table(made_up()["results"])
+  assert header == ["evaluation", "metric", "n", "untrained encoder",
+                    "trained encoder (step 8)", "6-mer counts"]
+  assert accuracy[1:] == ["accuracy", "1,250", "45.0 %", "60.0 %", "80.5 %"]
+  assert cosine[1:] == ["mean cosine", "1,250", "not finite", "0.25", "–"]
+
+
+def test_several_runs_share_the_column_of_the_counts():
+  results = made_up("a")["results"] + made_up("b", accuracy=0.7)["results"]
+  header, accuracy, _ = report.table(results)
+  assert header[3:] == ["a: untrained encoder", "a: trained encoder (step 8)",
+                        "b: untrained encoder", "b: trained encoder (step 8)",
+                        "6-mer counts"]
+  assert accuracy[3:] == ["45.0 %", "60.0 %", "45.0 %", "70.0 %", "80.5 %"]
+
+
+def test_report_has_tables_figures_and_protocols(tmp_path):
+  pytest.importorskip("matplotlib")
+  paths = report.write(tmp_path / "report", [made_up()],
+                       [metrics_file(tmp_path / "metrics.jsonl")])
+  assert [path.name for path in paths] == ["results.json", "report.md", "training.png",
+                                           "accuracy.png"]
+  assert sorted(path.name for path in (tmp_path / "report").iterdir()) == sorted(
+      path.name for path in paths)
+  assert json.loads(paths[0].read_text()) == made_up()
+  text = paths[1].read_text()
+  assert "| 80.5 % |" in text and "![training](training.png)" in text
+  assert "`knn`: cosine 1-NN of encoder." in text
+  for path in paths[2:]:
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_without_matplotlib_tables_are_written_and_the_remedy_is_told(
+    tmp_path, monkeypatch):
+  real = builtins.__import__
+
+  def no_matplotlib(name, *args, **kwargs):
+    if name.startswith("matplotlib") or "figures" in (args[2] or () if len(args) > 2 else ()):
+      raise ImportError(name)
+    return real(name, *args, **kwargs)
+
+  monkeypatch.setattr(builtins, "__import__", no_matplotlib)
+  said = []
+  paths = report.write(tmp_path, [made_up()], [tmp_path / "metrics.jsonl"],
+                       say=said.append)
+  assert [path.name for path in paths] == ["results.json", "report.md"]
+  assert said == [report.NO_MATPLOTLIB] and "pip install" in said[0]
+
+
+def test_runs_on_different_data_are_marked():
+  same = report.markdown([made_up("a"), made_up("b")])
+  other = report.markdown([made_up("a"), made_up("b", fingerprint="e" * 32)])
+  assert "do not compare" in other and "do not compare" not in same
+
+
+def test_results_of_a_workdir_are_read_or_the_command_for_them_is_told(tmp_path):
+  with pytest.raises(errors.UserError, match="dnajax.evaluate --workdir="):
+    report.load_results(tmp_path)
+  path = tmp_path / "report" / "results.json"
+  path.parent.mkdir()
+  for damaged in ("{", "[]", "{}"):
+    path.write_text(damaged)
+    with pytest.raises(errors.UserError, match="damaged"):
+      report.load_results(tmp_path)
+  path.write_text(json.dumps(made_up()))
+  assert report.load_results(tmp_path) == made_up()
+
+
+def test_an_interrupted_write_leaves_the_old_report(tmp_path):
+  report.write(tmp_path, [made_up()], [tmp_path / "metrics.jsonl"])
+  before = (tmp_path / "results.json").read_text()
+
+  def fail(part):
+    part.write_text("half")
+    raise OSError("disk full")
+
+  with pytest.raises(OSError, match="disk full"):
+    report._replace(tmp_path / "results.json", fail)
+  assert (tmp_path / "results.json").read_text() == before
+  assert not list(tmp_path.glob(".*"))
