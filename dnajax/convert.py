@@ -147,7 +147,8 @@ def hugging_face_config(params, *, num_heads):
 
 def read_safetensors(path):
   """{name: array} of a .safetensors file. UserError if it is not one."""
-  from safetensors import SafetensorError, numpy as safetensors_numpy  # optional: extra [hf]
+  from safetensors import SafetensorError  # optional: extra [hf]
+  from safetensors import numpy as safetensors_numpy
   try:
     return safetensors_numpy.load_file(path)
   except (OSError, SafetensorError, KeyError, TypeError) as error:

@@ -26,8 +26,14 @@ def from_config(spec, context):
         record_ids=list(range(num_records)))
 
   eval_sums = step.make_eval_sums(context.model, config, context.derived)
-  return MeanLoss(eval_sums, batches, seed=config.seed, mesh=context.mesh,
-                  masked_loss_weight=config.loss.masked_loss_weight)
+  out = MeanLoss(eval_sums, batches, seed=config.seed, mesh=context.mesh,
+                 masked_loss_weight=config.loss.masked_loss_weight)
+  out.protocol = (
+      f"{config.masking.selection} selection, ratio {config.masking.ratio:g}, "
+      f"{config.masking.corruption}; the first {num_records:,} records of split "
+      f"{spec.split}, one masking each, the same at every evaluation; perplexity "
+      "and accuracy of the selected tokens")
+  return out
 
 
 class MeanLoss:
@@ -43,6 +49,7 @@ class MeanLoss:
     self._batches, self._mesh = batches, mesh
     self._key = jax.random.key(seed)
     self._weight = masked_loss_weight
+    self.protocol = "mean masked loss"
 
   def run(self, params):
     """Yields loss (nats per token), perplexity, accuracy, num_tokens."""

@@ -28,7 +28,7 @@ _ENCODER = dict(
 
 def random_params(model, masked, seed=0):
   """Parameters with nothing left at zero or one, unboxed."""
-  params = nn.unbox(model.init(jax.random.key(seed), masked))["params"]
+  params = nn.unbox(jax.jit(model.init)(jax.random.key(seed), masked))["params"]
   rng = np.random.default_rng(seed)
   return jax.tree.map(
       lambda x: x + jnp.asarray(rng.normal(0, 0.2, x.shape), jnp.float32), params)
@@ -90,4 +90,4 @@ def masked(kind, ids, pad_mask, is_masked, num_kept=None, num_scored=None):
 
 
 def logits(model, params, batch, **kwargs):
-  return np.asarray(model.apply({"params": params}, batch, **kwargs))
+  return np.asarray(jax.jit(lambda p, b: model.apply({"params": p}, b, **kwargs))(params, batch))

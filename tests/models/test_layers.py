@@ -1,3 +1,5 @@
+import math
+
 import builders
 import jax
 import jax.numpy as jnp
@@ -21,7 +23,8 @@ def _spec(**changes):
 
 
 def _params(module, x, is_attended, seed=0):
-  params = nn.unbox(module.init(jax.random.key(seed), x, is_attended, deterministic=True))
+  init = jax.jit(lambda key: module.init(key, x, is_attended, deterministic=True))
+  params = nn.unbox(init(jax.random.key(seed)))
   rng = np.random.default_rng(seed)
   return jax.tree.map(lambda p: p + jnp.asarray(rng.normal(0, 0.3, p.shape), jnp.float32),
                       params)["params"]
@@ -37,7 +40,7 @@ def _slow_dense(x, p):
 
 def _slow_block(x, attended, p, num_heads, norm):
   """One sequence [L, D], token by token and head by head, in float64."""
-  erf = np.vectorize(__import__("math").erf)
+  erf = np.vectorize(math.erf)
 
   def attention(rows):
     q, k, v = (_slow_dense(rows, p["attention"][n]) for n in ("query", "key", "value"))
