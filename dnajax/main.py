@@ -39,7 +39,12 @@ def main(argv):
   logging.set_verbosity(logging.WARNING)
   if _DISTRIBUTED.value:
     _join_other_processes()
-  from dnajax.training import run  # imports JAX, which --help need not wait for
+  import jax  # here and below: --help need not wait for it
+
+  from dnajax import host_memory
+  from dnajax.training import run
+  if jax.default_backend() == "cpu":
+    host_memory.keep_freed_memory()
   run.run(config, _WORKDIR.value, dry_run=_DRY_RUN.value,
           profile_steps=_PROFILE_STEPS.value)
 

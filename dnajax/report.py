@@ -10,7 +10,7 @@ from dnajax import errors
 
 FLAGS = flags.FLAGS
 
-_SHARES = ("accuracy", "macro_accuracy")    # shown in per cent
+_SHARES = ("accuracy", "macro_accuracy", "whitened_accuracy")    # shown in per cent
 _SHOWN = (*_SHARES, "loss", "perplexity", "mean_cosine", "effective_rank")
 _FIRST_COLUMNS = ("untrained encoder", "trained encoder")
 
@@ -129,7 +129,9 @@ def markdown(found, figure_names=()):
   lines += [f"- `{name}`: {protocol}." for name, protocol in protocols]
   lines += ["", "mean cosine and effective rank tell whether features have "
             "collapsed: mean over all pairs of queries, and exp of the entropy of "
-            "the normalised singular values of the centred features."]
+            "the normalised singular values of the centred features. whitened accuracy: "
+            "the same neighbours after the mean and covariance of the keys are taken "
+            "out."]
   return "\n".join(lines) + "\n"
 
 

@@ -27,6 +27,11 @@ def bench(argv):
                            "(or train) --config=FILE.")
   config = main.read_config()
   logging.set_verbosity(logging.WARNING)
+  import jax
+
+  from dnajax import host_memory
+  if jax.default_backend() == "cpu":
+    host_memory.keep_freed_memory()  # as dnajax.main does
   if argv[1] == "input":
     from dnajax.bench import input as measure
   else:

@@ -160,6 +160,30 @@ def collapse(rows):
                                 if len(share) else 0.0)
 
 
+def whiten(keys, queries, *, floor=1e-6):
+  """Both sets of features with the mean and covariance of the keys taken out.
+
+  A few directions that all tokens of a row share (reading frame, order) can
+  hold nearly all variance of pooled features and decide every cosine; this
+  tells whether the other directions still know the labels.
+
+  Args:
+    keys: [N, D] features.
+    queries: [Q, D] features.
+    floor: added to the eigenvalues of the covariance, relative to the largest.
+
+  Returns:
+    (keys [N, D], queries [Q, D]) float32.
+  """
+  keys, queries = np.asarray(keys, np.float64), np.asarray(queries, np.float64)
+  mean = keys.mean(axis=0)
+  values, vectors = np.linalg.eigh(np.cov(keys - mean, rowvar=False).reshape(
+      keys.shape[1], -1))
+  scale = vectors / np.sqrt(np.maximum(values, 0) + floor * max(values[-1], 1e-30))
+  return (((keys - mean) @ scale).astype(np.float32),
+          ((queries - mean) @ scale).astype(np.float32))
+
+
 class Knn:
   """Labels of the queries, voted by their nearest keys."""
 
@@ -184,15 +208,21 @@ class Knn:
     queries = self._query_features(params)
     keys = self._key_features(params)
     if self.has_params and not (np.isfinite(queries).all() and np.isfinite(keys).all()):
-      for name in ("accuracy", "macro_accuracy", "mean_cosine", "effective_rank"):
+      for name in ("accuracy", "macro_accuracy", "mean_cosine", "effective_rank",
+                   "whitened_accuracy"):
         yield name, float("nan")
       return
-    ids, _ = nearest(queries, keys, self._num_neighbors)
-    predicted = vote(self._key_labels[ids])
-    yield from scores(predicted, self._query_labels, self._key_labels)
+    yield from self._scores(keys, queries)
     yield from self.counts.items()
     if self.has_params:
       yield from collapse(queries)
+      yield "whitened_accuracy", dict(
+          self._scores(*whiten(keys, queries)))["accuracy"]
+
+  def _scores(self, keys, queries):
+    ids, _ = nearest(queries, keys, self._num_neighbors)
+    predicted = vote(self._key_labels[ids])
+    return scores(predicted, self._query_labels, self._key_labels)
 
 
 def from_config(spec, context):

@@ -192,3 +192,22 @@ def test_features_that_are_not_finite_give_nan_and_no_accuracy(tiny_config):
 def test_unknown_kind_of_features_is_refused(tiny_config):
   with pytest.raises(errors.UserError, match="kmer_counts"):
     run_of(tiny_config(), features="pixels")
+
+
+def test_whitened_keys_have_mean_zero_and_unit_covariance():
+  rng = np.random.default_rng(0)
+  mix = rng.normal(size=(6, 6)) * np.array([30, 1, 1, 1, 0.1, 0.1])
+  keys, queries = rng.normal(size=(200, 6)) @ mix + 5, rng.normal(size=(9, 6)) @ mix + 5
+  white, other = knn.whiten(keys, queries, floor=1e-12)
+  np.testing.assert_allclose(white.mean(axis=0), 0, atol=1e-5)
+  np.testing.assert_allclose(np.cov(white, rowvar=False), np.eye(6), atol=1e-3)
+  assert other.shape == (9, 6)
+
+
+def test_whitening_recovers_labels_under_a_direction_that_drowns_them():
+  rng = np.random.default_rng(1)
+  labels = np.arange(60) % 3
+  rows = np.eye(4)[labels] + rng.normal(size=(60, 4)) * 0.05
+  rows[:, 3] = rng.normal(size=60) * 1000
+  ids, _ = knn.nearest(*reversed(knn.whiten(rows[:30], rows[30:])), 1)
+  assert (labels[:30][ids[:, 0]] == labels[30:]).mean() > 0.9
