@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-ONE_DEVICE = {**os.environ, "XLA_FLAGS": os.environ["DNAJAX_TEST_XLA_FLAGS"], "PYTHONUNBUFFERED": "1"}
+ONE_DEVICE = {**os.environ, "PYTHONUNBUFFERED": "1",
+              "XLA_FLAGS": os.environ["DNAJAX_TEST_XLA_FLAGS"]}
 
 
 def start(*args, cwd=ROOT):

@@ -24,7 +24,8 @@ def free_port():
 def test_two_processes_report_the_losses_of_one(tiny_config, tiny_data, tmp_path):
   config = tiny_config()
   run.run(config, tmp_path / "one")
-  env = {**os.environ, "XLA_FLAGS": os.environ["DNAJAX_TEST_XLA_FLAGS"], "JAX_NUM_PROCESSES": "2",
+  env = {**os.environ, "JAX_NUM_PROCESSES": "2",
+         "XLA_FLAGS": os.environ["DNAJAX_TEST_XLA_FLAGS"],
          "JAX_COORDINATOR_ADDRESS": f"localhost:{free_port()}"}
   processes = [subprocess.Popen(
       [sys.executable, "-m", "dnajax.main", "--config=configs/barcodemae.py:tiny",
