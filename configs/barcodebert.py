@@ -19,7 +19,7 @@ import ml_collections
 def get_config(variant="default"):
   config = ml_collections.ConfigDict()
   config.seed = 0
-  config.total_steps = 1_500
+  config.total_steps = 1_000
   config.batch_size = 32
   config.accumulate_steps = 1
   config.init_from = ""  # workdir whose parameters a new run starts from
@@ -79,8 +79,8 @@ _VARIANTS = {
         "data.split": "pretrain",
         # 35 epochs of about 1.5 M barcodes; README of the public code
         "total_steps": 410_000, "batch_size": 128,
-        "tokens.k": 4, "tokens.stride": 4, "masking.capacity_sds": 3.0, "loss.masked_loss_weight": 1.0,
-        "model.scan_unroll": 1,
+        "tokens.k": 4, "tokens.stride": 4, "masking.capacity_sds": 3.0,
+        "loss.masked_loss_weight": 1.0, "model.scan_unroll": 1,
         "model.width": 768, "model.depth": 4, "model.num_heads": 4,
         "model.mlp_width": 3072, "model.max_positions": 512,
         "model.dropout": 0.1, "model.norm": "post", "model.dtype": "bfloat16",

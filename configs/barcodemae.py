@@ -17,7 +17,7 @@ import ml_collections
 def get_config(variant="default"):
   config = ml_collections.ConfigDict()
   config.seed = 0
-  config.total_steps = 1_500
+  config.total_steps = 1_000
   config.batch_size = 32
   config.accumulate_steps = 1
   config.init_from = ""  # workdir whose parameters a new run starts from
@@ -77,8 +77,8 @@ _VARIANTS = {
         "data.name": "barcodes/bioscan5m", "data.is_generated": False,
         # 35 epochs of 2.33 M barcodes; papers.md 1.3 and 3.2
         "total_steps": 636_000, "batch_size": 128,
-        "masking.capacity_sds": 3.0, "loss.masked_loss_weight": 1.0,
-        "model.scan_unroll": 1,
+        "masking.capacity_sds": 3.0,
+        "loss.masked_loss_weight": 1.0, "model.scan_unroll": 1,
         "model.width": 768, "model.depth": 6, "model.num_heads": 6,
         "model.mlp_width": 3072, "model.decoder_width": 768,
         "model.decoder_depth": 6, "model.decoder_num_heads": 6,

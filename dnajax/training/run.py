@@ -64,9 +64,13 @@ def run(config, workdir, *, dry_run=False, profile_steps=0):
     if config.init_from:
       state, start = _init_from(state, config.init_from, sharding)
   else:
-    resume.check_same_run(checkpointer.meta(first_step), meta, workdir)
+    old_meta = checkpointer.meta(first_step)
+    resume.check_same_run(old_meta, meta, workdir)
     state = checkpointer.restore(first_step, abstract, sharding)
     start = f"checkpoint of step {first_step}"
+    if old_meta["config"]["total_steps"] != config.total_steps:
+      start += (f"; total_steps was {old_meta['config']['total_steps']}, the "
+                "learning rate follows the new number from here on")
   is_main = jax.process_index() == 0
   if is_main:
     _write_atomically(workdir / "config.json", config_lib.to_json(config))
