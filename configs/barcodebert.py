@@ -73,7 +73,8 @@ _VARIANTS = {
     "bold": {
         "data.name": "barcodes/coi_small", "data.split": "train",
         "data.is_generated": False,
-            },
+        "total_steps": 1_500,
+    },
     "paper": {
         "data.name": "barcodes/canada1.5m", "data.is_generated": False,
         "data.split": "pretrain",

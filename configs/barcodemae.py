@@ -72,7 +72,8 @@ _VARIANTS = {
     "bold": {
         "data.name": "barcodes/coi_small", "data.split": "train",
         "data.is_generated": False,
-            },
+        "total_steps": 1_500,
+    },
     "paper": {
         "data.name": "barcodes/bioscan5m", "data.is_generated": False,
         # 35 epochs of 2.33 M barcodes; papers.md 1.3 and 3.2
