@@ -15,6 +15,7 @@ import ml_collections
 
 
 def get_config(variant="default"):
+  """The experiment as a ConfigDict; the variants are listed above."""
   config = ml_collections.ConfigDict()
   config.seed = 0
   config.total_steps = 1_000

@@ -131,6 +131,7 @@ def _parse_columns(pairs):
 
 @errors.exit_cleanly
 def main(argv):
+  """Flags -> prepared data set, then a summary."""
   if len(argv) > 1:
     raise errors.UserError(f"Unknown argument {argv[1]!r}. Flags are written --name=value.")
   for name in ("dataset", "data_dir"):

@@ -99,10 +99,8 @@ def _step_call(config, derived, mesh):
       mesh=mesh, state_sharding=sharding)
   rows = np.random.default_rng(0).integers(
       0, len(base_codes.ALPHABET), (config.batch_size, derived.read_length))
-  sharding = partitioning.batch_sharding(mesh)
-  row_ids = feed.local_row_ids(sharding, config.batch_size)
-  batch = feed.to_global({"bases": rows[row_ids].astype(np.uint8)}, sharding,
-                         config.batch_size, row_ids)
+  batch = {"bases": feed.spread(rows.astype(np.uint8),
+                                partitioning.batch_sharding(mesh))}
   state = make()
 
   def call():

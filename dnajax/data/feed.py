@@ -35,6 +35,11 @@ def to_global(rows, sharding, batch_size, row_ids):
   return {name: make(array) for name, array in rows.items()}
 
 
+def spread(array, sharding):
+  """A host array that every process holds whole -> a global array."""
+  return jax.make_array_from_callback(array.shape, sharding, array.__getitem__)
+
+
 def ahead(iterator, depth=2):
   """The same items, `depth` of them drawn before they are asked for.
 

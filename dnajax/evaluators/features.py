@@ -15,8 +15,10 @@ import numpy as np
 from dnajax import bases as base_codes
 from dnajax import config as config_lib
 from dnajax import errors, partitioning
+from dnajax.data import feed
 from dnajax.models import encoder
 from dnajax.tokens import kmers
+from dnajax.tokens import vocabulary as vocabulary_lib
 
 POOLINGS = ("mean", "cls")
 
@@ -94,8 +96,7 @@ def put_rows(rows, mesh):
   """Host rows [B, …], the same on every process -> array spread over `mesh`."""
   if mesh is None:
     return jnp.asarray(rows)
-  return jax.make_array_from_callback(
-      rows.shape, partitioning.batch_sharding(mesh), rows.__getitem__)
+  return feed.spread(rows, partitioning.batch_sharding(mesh))
 
 
 def local_mesh():
@@ -158,17 +159,12 @@ def count_kmers(bases, *, k):
   Returns:
     [B, 4^k] float32; zeros where a row has no k-mer.
   """
-  num_rows, length = bases.shape
-  count = kmers.num_tokens(length, k=k, stride=1)
-  if count == 0:
-    return jnp.zeros((num_rows, 4**k), jnp.float32)
-  letters = [bases[:, j:j + count].astype(jnp.int32) for j in range(k)]
-  number = sum(letter * 4**(k - 1 - j) for j, letter in enumerate(letters))
-  is_known = functools.reduce(
-      jnp.logical_and, (letter < base_codes.UNKNOWN for letter in letters))
+  vocab = vocabulary_lib.Vocabulary(k)
+  tokens = kmers.tokenize(bases, vocabulary=vocab, stride=1)
+  num_rows = bases.shape[0]
   rows = jnp.arange(num_rows)[:, None]
   # Unknown k-mers point behind the table, and such updates are dropped.
-  columns = jnp.where(is_known, number, 4**k)
+  columns = jnp.where(tokens.is_maskable, tokens.ids - vocab.num_special, 4**k)
   return jnp.zeros((num_rows, 4**k), jnp.float32).at[rows, columns].add(
       1.0, mode="drop")
 

@@ -74,6 +74,4 @@ def _spread(batch, mesh):
   sharding = partitioning.batch_sharding(mesh)
   if size % partitioning.num_batch_parts(mesh):
     sharding = partitioning.replicated(mesh)
-  row_ids = feed.local_row_ids(sharding, size)
-  rows = {name: x[row_ids] for name, x in batch.items()}
-  return feed.to_global(rows, sharding, size, row_ids)
+  return {name: feed.spread(rows, sharding) for name, rows in batch.items()}

@@ -106,6 +106,7 @@ recompute = functools.partial(jax.checkpoint, prevent_cse=False)
 
 @recompute
 def layer_norm(x, scale, bias, epsilon):
+  """[..., D] with scale and bias [D] -> [..., D] float32."""
   x = x.astype(jnp.float32)
   x -= x.mean(axis=-1, keepdims=True)
   variance = jnp.square(x).mean(axis=-1, keepdims=True)
