@@ -5,12 +5,11 @@ needed. The encoder's parameters are those of `dnajax.models.encoder.Encoder`
 with norm="post", blocks stacked on axis 0.
 """
 
-import os
 import re
 
 import numpy as np
 
-from dnajax import errors
+from dnajax import errors, files
 
 # (our path, Hugging Face name, is a matrix stored the other way round)
 _EMBEDDINGS = (
@@ -159,15 +158,9 @@ def read_safetensors(path):
 def write_safetensors(path, tensors):
   """Writes {name: array}; the file appears complete or not at all."""
   from safetensors import numpy as safetensors_numpy
-  temporary = f"{path}.{os.getpid()}.tmp"
-  try:
-    with open(temporary, "wb") as file:
-      # transformers refuses files that do not say where they come from.
-      file.write(safetensors_numpy.save(tensors, metadata={"format": "pt"}))
-    os.replace(temporary, path)
-  finally:
-    if os.path.exists(temporary):
-      os.remove(temporary)
+  # transformers refuses files that do not say where they come from.
+  content = safetensors_numpy.save(tensors, metadata={"format": "pt"})
+  files.write_atomically(path, lambda part: part.write_bytes(content))
 
 
 def _plain_name(name):

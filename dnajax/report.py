@@ -1,12 +1,11 @@
 """Results of one or more workdirs -> tables and figures: `python -m dnajax.report`."""
 
 import json
-import os
 import pathlib
 
 from absl import app, flags
 
-from dnajax import errors
+from dnajax import errors, files
 
 FLAGS = flags.FLAGS
 
@@ -39,7 +38,7 @@ def write(directory, found, metrics_files, *, say=print):
   texts = {"results.json": json.dumps(document, indent=2, ensure_ascii=False) + "\n",
            "report.md": markdown(found, [path.name for path in figures])}
   for name, text in texts.items():
-    _replace(directory / name, lambda part, text=text: part.write_text(text, "utf-8"))
+    files.write_text(directory / name, text)
   return [directory / name for name in texts] + figures
 
 
@@ -150,20 +149,11 @@ def _write_figures(directory, found, metrics_files, say):
   for name, figure in (("training.png", figures.training_curves(curves, results)),
                        ("accuracy.png", figures.accuracy_bars(results))):
     if figure is not None:
-      _replace(directory / name,
-               lambda part, figure=figure: figure.savefig(part, format="png", dpi=150))
+      files.write_atomically(
+          directory / name,
+          lambda part, figure=figure: figure.savefig(part, format="png", dpi=150))
       out.append(directory / name)
   return out
-
-
-def _replace(path, make):
-  """Calls make(temporary path), then renames: `path` is never half written."""
-  part = path.with_name(f".{path.name}.part-{os.getpid()}")
-  try:
-    make(part)
-    part.replace(path)
-  finally:
-    part.unlink(missing_ok=True)
 
 
 def load_results(workdir):

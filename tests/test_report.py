@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from dnajax import errors, report
+from dnajax import errors, files, report
 
 
 def made_up(run="first", *, accuracy=0.6, fingerprint="f" * 32, step=8):
@@ -115,6 +115,6 @@ def test_an_interrupted_write_leaves_the_old_report(tmp_path):
     raise OSError("disk full")
 
   with pytest.raises(OSError, match="disk full"):
-    report._replace(tmp_path / "results.json", fail)
+    files.write_atomically(tmp_path / "results.json", fail)
   assert (tmp_path / "results.json").read_text() == before
   assert not list(tmp_path.glob(".*"))

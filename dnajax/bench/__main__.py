@@ -12,7 +12,7 @@ import json
 
 from absl import app, flags, logging
 
-from dnajax import errors, main  # main defines --config
+from dnajax import errors, files, main  # main defines --config
 
 _ROUNDS = flags.DEFINE_integer(
     "rounds", 5, "Measurements of each figure; the median is reported.")
@@ -41,8 +41,7 @@ def bench(argv):
     shown = f"{value:,.4g}" if isinstance(value, float) else value
     print(f"{name:<44} {shown}")
   if _OUTPUT.value:
-    with open(_OUTPUT.value, "w") as file:
-      json.dump(figures, file, indent=2)
+    files.write_text(_OUTPUT.value, json.dumps(figures, indent=2) + "\n")
     print(f"Written to {_OUTPUT.value}")
 
 

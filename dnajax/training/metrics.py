@@ -5,6 +5,8 @@ import os
 import pathlib
 import time
 
+from dnajax import files
+
 
 class JsonLines:
   """Appends one row per call to `metrics.jsonl`; the record of a run."""
@@ -19,9 +21,8 @@ class JsonLines:
     if self._path.exists():
       kept = [row for row in read_rows(self._path)
               if first_step is not None and row["step"] <= first_step]
-      temporary = self._path.with_suffix(".tmp")
-      temporary.write_text("".join(json.dumps(row) + "\n" for row in kept))
-      temporary.replace(self._path)
+      files.write_text(self._path,
+                       "".join(json.dumps(row) + "\n" for row in kept))
     self._file = open(self._path, "a", buffering=1)
 
   def write(self, step, values):

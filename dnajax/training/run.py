@@ -4,7 +4,6 @@ import functools
 import importlib.metadata
 import pathlib
 import signal
-import time
 import types
 
 import jax
@@ -12,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import dnajax
-from dnajax import checkpointing, errors, partitioning
+from dnajax import checkpointing, errors, files, partitioning
 from dnajax import config as config_lib
 from dnajax.data import feed, loader, records
 from dnajax.evaluators import base
@@ -73,7 +72,7 @@ def run(config, workdir, *, dry_run=False, profile_steps=0):
                 "learning rate follows the new number from here on")
   is_main = jax.process_index() == 0
   if is_main:
-    _write_atomically(workdir / "config.json", config_lib.to_json(config))
+    files.write_text(workdir / "config.json", config_lib.to_json(config))
   console, writers = _writers(workdir, config, first_step) if is_main else (None, [])
   say = console.say if console else (lambda text: None)
   say(describe.run_summary(config, derived, mesh, split.num_records, start))
@@ -270,9 +269,3 @@ class _sigterm:
   def __exit__(self, *_):
     if self._old is not None:
       signal.signal(signal.SIGTERM, self._old)
-
-
-def _write_atomically(path, text):
-  temporary = path.with_name(path.name + f".{time.time_ns()}")
-  temporary.write_text(text, "utf-8")
-  temporary.replace(path)
