@@ -10,18 +10,26 @@ import ml_collections
 from dnajax import errors, registry
 from dnajax.tokens import kmers, vocabulary
 
+HEADS = ("linear", "transform")
 SCALINGS = ("per_64_sequences", "absolute")
+
+# Keys that came later, with what a config that lacks them means.
+_ADDED = {
+    "tokens": dict(vocabulary="barcodebert", add_sep=False, reverse_complement=0.0),
+    "model": dict(head="linear", tie_embeddings=False),  # of masked_lm
+}
 
 
 @dataclasses.dataclass(frozen=True)
 class Derived:
   """Everything computed from the config, computed once."""
   vocabulary: vocabulary.Vocabulary
-  num_tokens: int           # L, k-mers per sequence, [CLS] included
+  num_tokens: int           # L, k-mers per sequence, [CLS] and [SEP] included
   num_kept: int             # K, slots of the encoder under `drop`
   num_scored: int           # M, positions the loss looks at
   read_length: int          # base pairs per row that training reads
   peak_learning_rate: float
+  reverse_complement: float  # chance of a training row to be turned round
 
 
 def derive(config):
@@ -36,14 +44,18 @@ def derive(config):
   Raises:
     UserError: names the key, what is wrong with its value, and what to write.
   """
+  config = complete(config)
   _check(config)
   tokens, masking = config.tokens, config.masking
   try:
-    vocab = vocabulary.Vocabulary(tokens.k, tokens.n_policy, tokens.add_cls)
+    vocab = vocabulary.Vocabulary(
+        tokens.k, tokens.n_policy, tokens.add_cls, layout=tokens.vocabulary,
+        add_sep=tokens.add_sep)
   except ValueError as error:
     raise errors.UserError(f"In the config: {error}") from error
   num_tokens = kmers.num_tokens(config.data.max_length, k=tokens.k,
-                                stride=tokens.stride, add_cls=tokens.add_cls)
+                                stride=tokens.stride, add_cls=tokens.add_cls,
+                                add_sep=tokens.add_sep)
   if num_tokens > config.model.max_positions:
     raise errors.UserError(
         f"config.data.max_length={config.data.max_length} gives {num_tokens} "
@@ -62,7 +74,18 @@ def derive(config):
       num_scored=num_scored,
       read_length=config.data.max_length
       + (tokens.k - 1 if tokens.random_offset else 0),
-      peak_learning_rate=config.optimizer.learning_rate * scale)
+      peak_learning_rate=config.optimizer.learning_rate * scale,
+      reverse_complement=tokens.reverse_complement)
+
+
+def complete(config):
+  """A copy of a ConfigDict with the keys that older versions did not write."""
+  values = config.to_dict()
+  for part, defaults in _ADDED.items():
+    if part == "model" and values["model"]["name"] != "masked_lm":
+      continue  # other models have no such fields
+    values[part] = {**defaults, **values[part]}
+  return from_dict(values)
 
 
 def _capacity(masking):
@@ -105,6 +128,8 @@ def _check(config):
        0 < config.loss.masked_loss_weight <= 1, "above 0 and at most 1"),
       ("tokens.stride", config.tokens.stride, config.tokens.stride >= 1,
        "at least 1"),
+      ("tokens.reverse_complement", config.tokens.reverse_complement,
+       0 <= config.tokens.reverse_complement <= 1, "between 0 and 1"),
       ("data.max_length", config.data.max_length,
        config.data.max_length >= config.tokens.k, "at least tokens.k"),
       ("batch_size", config.batch_size, config.batch_size >= 1, "at least 1"),
@@ -121,6 +146,8 @@ def _check(config):
       ("model.num_heads", model.num_heads, model.width % model.num_heads == 0,
        f"a divisor of model.width={model.width}"),
       ("model.norm", model.norm, model.norm in ("post", "pre"), "'post' or 'pre'"),
+      ("model.head", model.get("head", "linear"),  # masked_lm only
+       model.get("head", "linear") in HEADS, "'linear' or 'transform'"),
       ("model.dtype", model.dtype, model.dtype in ("float32", "bfloat16"),
        "'float32' or 'bfloat16'"),
       ("model.attention", model.attention,

@@ -34,8 +34,8 @@ def make_embed_fn(model, vocabulary, stride, pooling="mean", mesh=None):
     model: a Linen module with a method `encode`; its dropout is not used.
     vocabulary: a `Vocabulary`.
     stride: bases between the starts of two k-mers.
-    pooling: "mean" over the attended positions ([CLS] included if the
-      vocabulary has one), or "cls", the output at [CLS].
+    pooling: "mean" over the attended positions ([CLS] and [SEP] included if
+      the vocabulary adds them), or "cls", the output at [CLS].
     mesh: where the rows are spread over devices; None for one device.
 
   Returns:
@@ -57,7 +57,8 @@ def make_embed_fn(model, vocabulary, stride, pooling="mean", mesh=None):
                          method="encode")                          # [B, L, D]
     pooled = (hidden[:, 0].astype(jnp.float32) if pooling == "cls"
               else encoder.masked_mean(hidden, tokens.pad_mask))
-    num_kmers = tokens.pad_mask.sum(axis=1) - vocabulary.add_cls
+    num_kmers = (tokens.pad_mask.sum(axis=1) - vocabulary.add_cls
+                 - vocabulary.add_sep)
     return pooled, num_kmers
 
   if mesh is None:

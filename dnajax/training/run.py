@@ -64,6 +64,8 @@ def run(config, workdir, *, dry_run=False, profile_steps=0):
       state, start = _init_from(state, config.init_from, sharding)
   else:
     old_meta = checkpointer.meta(first_step)
+    old_meta["config"] = config_lib.complete(
+        config_lib.from_dict(old_meta["config"])).to_dict()
     resume.check_same_run(old_meta, meta, workdir)
     state = checkpointer.restore(first_step, abstract, sharding)
     start = f"checkpoint of step {first_step}"
@@ -171,9 +173,11 @@ def make_meta(config, derived, split):
   """What a checkpoint says about itself, JSON-serialisable."""
   vocab = derived.vocabulary
   return {
-      "config": config.to_dict(),
+      "config": config_lib.complete(config).to_dict(),
       "vocabulary": {"k": vocab.k, "n_policy": vocab.n_policy,
                      "add_cls": vocab.add_cls},
+      "ids": {"specials": list(vocab.specials), "letters": vocab.letters,
+              "order": "specials, then k-mers, last letter fastest"},
       "data": {"name": config.data.name, "split": config.data.split,
                "num_records": split.num_records,
                "fingerprint": split.fingerprint,

@@ -16,16 +16,20 @@ SUM_NAMES = ("selected_loss", "unselected_loss", "selected", "unselected",
 def make_masking(config, derived, *, is_training=True):
   """Returns (key, bases [B, bp] uint8) -> (Masked, counts), pure.
 
-  Training shifts the frame by 0..k-1 bases if config.tokens.random_offset;
-  evaluation never does. All draws belong to (key, row): they depend neither on
-  the mesh nor on the number of processes.
+  Training reads a row from the other strand with the chance
+  config.tokens.reverse_complement and shifts the frame by 0..k-1 bases if
+  config.tokens.random_offset; evaluation does neither. All draws belong to
+  (key, row): they depend neither on the mesh nor on the number of processes.
   """
   masking = config.masking
   select = registry.selection(masking.selection)
   corrupt = registry.corruption(masking.corruption)
 
   def mask(key, bases):
-    offset_key, select_key, corrupt_key = jax.random.split(key, 3)
+    offset_key, select_key, corrupt_key, strand_key = jax.random.split(key, 4)
+    if is_training and derived.reverse_complement:
+      bases = kmers.randomly_reverse_complement(
+          strand_key, bases, probability=derived.reverse_complement)
     offset = None
     if is_training and config.tokens.random_offset:
       offset = jax.random.randint(offset_key, bases.shape[:1], 0,
