@@ -108,15 +108,20 @@ def lines(path):
   number = 0
   with open_binary(path) as file, explain_damage(path, lambda: f", after line {number}"):
     for number, raw in enumerate(file, 1):
-      try:
-        line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
-      except UnicodeDecodeError as error:
-        raise errors.UserError(
-            f"{path}, line {number}: byte 0x{raw[error.start]:02x} is not UTF-8 text. "
-            f"Convert the file, for example with: iconv -f latin1 -t utf-8 {path}"
-        ) from None
-      if "\0" in line:
-        raise errors.UserError(
-            f"{path}, line {number}: binary data inside a text file (NUL byte). "
-            "Fetch or export the file again.")
-      yield number, line.rstrip("\r\n")
+      yield number, decode(path, number, raw).rstrip("\r\n")
+
+
+def decode(path, number, raw):
+  """Line `number` of a file as text; UserError if it is not UTF-8 or holds a NUL byte."""
+  try:
+    line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+  except UnicodeDecodeError as error:
+    raise errors.UserError(
+        f"{path}, line {number}: byte 0x{raw[error.start]:02x} is not UTF-8 text. "
+        f"Convert the file, for example with: iconv -f latin1 -t utf-8 {path}"
+    ) from None
+  if "\0" in line:
+    raise errors.UserError(
+        f"{path}, line {number}: binary data inside a text file (NUL byte). "
+        "Fetch or export the file again.")
+  return line

@@ -1,10 +1,14 @@
 r"""Raw files -> prepared data set: `python -m data_pipelines.prepare`.
 
   python -m data_pipelines.prepare --dataset=barcodes --input=my.tsv.gz --data_dir=data
+  python -m data_pipelines.prepare --dataset=genome --input=chr1.fa.gz,chr2.fa.gz \
+      --data_dir=data --name=human
   python -m data_pipelines.prepare --dataset=simulated_barcodes --data_dir=data
+  python -m data_pipelines.prepare --dataset=simulated_genome --data_dir=data
 """
 
 import dataclasses
+import importlib
 import time
 
 from absl import app, flags
@@ -12,19 +16,27 @@ from absl import app, flags
 from dnajax import errors
 
 FLAGS = flags.FLAGS
+# Flags of one kind of data set, refused with another one.
+_BARCODES = ("preset", "columns", "header_pattern", "absent", "exclude", "exclude_by",
+             "deduplicate", "min_length", "max_length", "max_unknown", "alphabet",
+             "on_bad_letters", "strip_n")
+_GENOME = ("windows", "window_length", "shortest_window", "stride", "start_offset",
+           "n_policy", "split_by", "valid_share", "valid_contigs", "block_length", "seed")
+_FLAGS_OF = {"barcodes": ("input", "name", *_BARCODES), "genome": ("input", "name", *_GENOME),
+             "simulated_barcodes": ("simulate",), "simulated_genome": ("simulate",)}
 
 
 def define_flags():
   """Flags of the command; not at import, where several commands would clash."""
   flags.DEFINE_enum(
-      "dataset", None, ["barcodes", "simulated_barcodes"], "What to prepare.")
+      "dataset", None, list(_FLAGS_OF), "What to prepare.")
   flags.DEFINE_string(
       "data_dir", None, "Where prepared data sets go: DATA_DIR/DATASET[/NAME]/VERSION.")
   flags.DEFINE_boolean(
       "overwrite", False, "Replace a prepared data set of the same name.")
   flags.DEFINE_list(
       "input", None, "TSV, CSV, Parquet, FASTA or FASTQ files, plain or compressed. "
-      "SPLIT=FILE puts all rows of a file into one split.")
+      "SPLIT=FILE puts all rows of a file into one split. For genome: FASTA files.")
   flags.DEFINE_string(
       "name", None, "Name of the data set. Default: from the first input file.")
   flags.DEFINE_string(
@@ -56,8 +68,33 @@ def define_flags():
       "on_bad_letters", "error", ["error", "drop"], "For letters outside IUPAC.")
   flags.DEFINE_boolean("strip_n", True, "Remove N at both ends.")
   flags.DEFINE_list(
-      "simulate", [], "KEY=VALUE settings of simulated_barcodes, for example seed=1,"
-      "orders=4; all of them: data_pipelines/simulated_barcodes/settings.py.")
+      "simulate", [], "KEY=VALUE settings of simulated_barcodes or simulated_genome, for "
+      "example seed=1; all of them: data_pipelines/simulated_*/settings.py.")
+  _define_genome_flags()
+
+
+def _define_genome_flags():
+  flags.DEFINE_enum(
+      "windows", "mixed", ["mixed", "fixed"], "mixed: consecutive windows, half of them of "
+      "full length, the others of random length; fixed: all of full length.")
+  flags.DEFINE_integer("window_length", 511, "Base pairs of a full window.", lower_bound=2)
+  flags.DEFINE_integer("shortest_window", 6, "Shorter ones are dropped.", lower_bound=1)
+  flags.DEFINE_integer(
+      "stride", 0, "For fixed: base pairs from one window to the next; 0: no overlap.",
+      lower_bound=0)
+  flags.DEFINE_integer(
+      "start_offset", 1000, "For mixed: most base pairs left out at the start of a contig; "
+      "the number is drawn.", lower_bound=0)
+  flags.DEFINE_enum(
+      "n_policy", "split", ["split", "delete"], "split: no window crosses a run of N; "
+      "delete: N is taken out and its flanks joined, as published.")
+  flags.DEFINE_enum(
+      "split_by", "position", ["position", "contig"], "What goes to split valid: blocks of "
+      "every contig, or whole contigs.")
+  flags.DEFINE_float("valid_share", 0.1, "Chance of a block or contig to go to valid.")
+  flags.DEFINE_list("valid_contigs", [], "For contig: the names that go to valid.")
+  flags.DEFINE_integer("block_length", 100_000, "For position: base pairs of a block.")
+  flags.DEFINE_integer("seed", 0, "Decides splits, offsets and window lengths.")
 
 
 def prepare_barcodes(inputs, data_dir, **options):
@@ -67,6 +104,16 @@ def prepare_barcodes(inputs, data_dir, **options):
     (directory, summary).
   """
   from data_pipelines.barcodes import ingest
+  return ingest.prepare(inputs, data_dir, **options)
+
+
+def prepare_genome(inputs, data_dir, **options):
+  """Prepares `genome`; the keywords are those of genome.ingest.prepare.
+
+  Returns:
+    (directory, summary).
+  """
+  from data_pipelines.genome import ingest
   return ingest.prepare(inputs, data_dir, **options)
 
 
@@ -93,18 +140,76 @@ def prepare_simulated(data_dir, *, overwrite=False, show_progress=True, **settin
       options=dataclasses.asdict(chosen), show_progress=show_progress)
 
 
+def prepare_simulated_genome(data_dir, **options):
+  """Prepares `simulated_genome`; keywords as `prepare_simulated`, with the settings of
+  simulated_genome.settings.Settings.
+
+  Returns:
+    (directory, summary); genome.fa.gz and motifs.tsv lie in the directory.
+  """
+  from data_pipelines.simulated_genome import ingest
+  return ingest.prepare(data_dir, **options)
+
+
+GENERATED = {"simulated_barcodes": prepare_simulated,
+             "simulated_genome": prepare_simulated_genome}
+
+
+def prepare_generated(name, data_dir, **options):
+  """Prepares a data set that needs no input.
+
+  Args:
+    name: one of GENERATED.
+    data_dir: where the data sets are.
+    **options: overwrite, show_progress and the settings of the simulation.
+
+  Returns:
+    (directory, summary).
+
+  Raises:
+    UserError: there is no such data set, or one of this name is there already.
+  """
+  if name not in GENERATED:
+    raise errors.UserError(f"Data set {name!r} cannot be generated. These can: "
+                           f"{', '.join(GENERATED)}.")
+  return GENERATED[name](data_dir, **options)
+
+
 def _from_flags():
-  if FLAGS.dataset == "simulated_barcodes":
-    if FLAGS.input:
-      raise errors.UserError("simulated_barcodes takes no --input. For your own file use "
-                             "--dataset=barcodes.")
-    from data_pipelines.simulated_barcodes import settings as settings_lib
-    return prepare_simulated(FLAGS.data_dir, overwrite=FLAGS.overwrite,
-                             **settings_lib.parse(FLAGS.simulate))
+  dataset = FLAGS.dataset
+  own = _FLAGS_OF[dataset]
+  for flag in sorted({flag for names in _FLAGS_OF.values() for flag in names} - set(own)):
+    if FLAGS[flag].present:
+      fits = [name for name, names in _FLAGS_OF.items() if flag in names]
+      raise errors.UserError(f"{dataset} takes no --{flag}. It belongs to --dataset="
+                             f"{' or '.join(fits)}.")
+  if dataset in GENERATED:
+    settings_lib = importlib.import_module(f"data_pipelines.{dataset}.settings")
+    from data_pipelines.simulated_barcodes import settings as parser
+    return prepare_generated(dataset, FLAGS.data_dir, overwrite=FLAGS.overwrite,
+                             **parser.parse(FLAGS.simulate, settings_lib.Settings))
   if not FLAGS.input:
-    raise errors.UserError("barcodes needs --input=FILE (TSV, CSV, Parquet or FASTA).")
-  if FLAGS.simulate:
-    raise errors.UserError("--simulate belongs to --dataset=simulated_barcodes.")
+    kinds = "FASTA" if dataset == "genome" else "TSV, CSV, Parquet or FASTA"
+    raise errors.UserError(f"{dataset} needs --input=FILE ({kinds}).")
+  return (_genome_from_flags if dataset == "genome" else _barcodes_from_flags)()
+
+
+def _genome_from_flags():
+  from data_pipelines import windows
+  # 1000 is the default of the flag; only `mixed` has an offset.
+  if FLAGS.windows == "fixed" and FLAGS["start_offset"].present:
+    raise errors.UserError("--start_offset belongs to --windows=mixed.")
+  return prepare_genome(
+      FLAGS.input, FLAGS.data_dir, name=FLAGS.name, overwrite=FLAGS.overwrite,
+      cuts=windows.Cuts(
+          mode=FLAGS.windows, length=FLAGS.window_length, shortest=FLAGS.shortest_window,
+          stride=FLAGS.stride, start_offset=FLAGS.start_offset, n_policy=FLAGS.n_policy),
+      split_by=FLAGS.split_by, valid_share=FLAGS.valid_share,
+      valid_contigs=tuple(FLAGS.valid_contigs), block_length=FLAGS.block_length,
+      seed=FLAGS.seed)
+
+
+def _barcodes_from_flags():
   from data_pipelines import cleaning
   return prepare_barcodes(
       FLAGS.input, FLAGS.data_dir, name=FLAGS.name, preset=FLAGS.preset,

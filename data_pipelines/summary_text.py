@@ -14,9 +14,9 @@ def describe(summary, directory, *, data_dir, seconds):
     seconds: how long it took.
   """
   kept = sum(split["num_records"] for split in summary["splits"].values())
-  peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-  peak *= 1 if sys.platform == "darwin" else 1024          # bytes there, kB elsewhere
-  out = [f"{summary['num_read']:,} records read, {kept:,} kept"]
+  unit = summary["unit_read"]
+  out = [f"{summary['num_read']:,} {unit} read, {kept:,} "
+         + ("kept" if unit == "records" else "records kept")]
   for name, split in summary["splits"].items():
     mean = split["num_bases"] / split["num_records"]
     out.append(f"  kept     {name:<24} {split['num_records']:>10,}   length "
@@ -28,7 +28,14 @@ def describe(summary, directory, *, data_dir, seconds):
   train = next((s for s in ("pretrain", "train") if s in summary["splits"]),
                next(iter(summary["splits"])))
   out += [f"in {directory}",
-          f"{seconds:.1f} s, peak memory {peak / 2**20:,.0f} MiB",
+          cost(seconds),
           f"train on it with: --config.data.dir={data_dir} "
           f"--config.data.name={summary['name']} --config.data.split={train}"]
   return "\n".join(out)
+
+
+def cost(seconds):
+  """Time and peak memory of this process as text."""
+  peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+  peak *= 1 if sys.platform == "darwin" else 1024          # bytes there, kB elsewhere
+  return f"{seconds:.1f} s, peak memory {peak / 2**20:,.0f} MiB"

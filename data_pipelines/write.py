@@ -5,7 +5,10 @@ import dataclasses
 import hashlib
 import io
 import json
+import os
 import pathlib
+import re
+import shutil
 
 import tqdm
 from absl import logging
@@ -15,21 +18,25 @@ from data_pipelines import staging
 from dnajax import errors
 
 CREATED_BY = "dnajax 0.1.0"
+_SUFFIXES = re.compile(
+    r"\.(tsv|csv|txt|tab|parquet|pq|fa|fasta|fas|fna|fq|fastq|gz|bz2|xz|zst)$", re.I)
 
 
 @dataclasses.dataclass
 class Source:
   """What `fill` reports of its input.
 
-  num_read: rows read. dropped: {reason: rows}. inputs: base names of the files.
+  num_read: rows read, or other units. dropped: {reason: how many}. inputs: base names
+  of the files.
   """
   num_read: int = 0
+  unit: str = "records"
   dropped: dict = dataclasses.field(default_factory=dict)
   inputs: list = dataclasses.field(default_factory=list)
 
 
 def write(*, builder_class, data_dir, config_name=None, fill, options, overwrite=False,
-          show_progress=True):
+          attachments=(), show_progress=True):
   """Prepares one data set; it appears at `target` at once, or not at all.
 
   Args:
@@ -39,6 +46,7 @@ def write(*, builder_class, data_dir, config_name=None, fill, options, overwrite
     fill: (spool) -> Source; adds every record to the spool.
     options: what decides the content, kept in the summary.
     overwrite: replace an existing data set of this name.
+    attachments: files that `fill` has made, copied beside the records.
     show_progress: one bar while writing.
 
   Returns:
@@ -62,13 +70,36 @@ def write(*, builder_class, data_dir, config_name=None, fill, options, overwrite
     summary = dict(
         name=name, fingerprint=fingerprint, ranks=list(spool.ranks),
         splits={split: dataclasses.asdict(s) for split, s in spool.splits.items()},
-        num_read=source.num_read, dropped=source.dropped,
+        num_read=source.num_read, unit_read=source.unit, dropped=source.dropped,
         num_labels={rank: len(names) for rank, names in spool.vocabularies.items()},
         inputs=source.inputs, options=options, created_by=CREATED_BY)
     _write_labels(built / "labels", spool.vocabularies)
     (built / "dataset_summary.json").write_text(json.dumps(summary, indent=1) + "\n")
+    for path in attachments:
+      shutil.copy(path, built)
     staging.publish(built, target, overwrite=overwrite, staging=temporary)
   return target, summary
+
+
+def config_name(name, path, *, otherwise):
+  """The name of a data set: `name`, or that of a file without its endings.
+
+  Args:
+    name: the flag, or None.
+    path: "dir/coi_small.tsv.gz" gives "coi_small".
+    otherwise: for a file that has nothing but endings.
+
+  Raises:
+    UserError: `name` cannot be the name of a folder everywhere.
+  """
+  if name:
+    if not re.fullmatch(r"[\w.+-]+", name, re.ASCII) or name.startswith("."):
+      raise errors.UserError(f"--name={name}: letters, digits and _.+- only.")
+    return name
+  name = os.path.basename(path)
+  while _SUFFIXES.search(name):
+    name = _SUFFIXES.sub("", name)
+  return re.sub(r"[^\w.+-]", "_", name, flags=re.ASCII).lstrip(".") or otherwise
 
 
 def _build(builder_class, config_name, spool, temporary, show_progress):

@@ -10,8 +10,6 @@ import tqdm
 from data_pipelines import cleaning, exclusion, presets, sequences, write
 from dnajax import errors
 
-_SUFFIXES = re.compile(
-    r"\.(tsv|csv|txt|tab|parquet|pq|fa|fasta|fas|fna|fq|fastq|gz|bz2|xz|zst)$", re.I)
 DEFAULT_SPLIT = "pretrain"
 
 
@@ -47,9 +45,7 @@ def prepare(inputs, data_dir, *, name=None, overwrite=False, show_progress=True,
     raise errors.UserError(f"--preset={options.preset}: unknown. Known: auto, "
                            f"{', '.join(presets.PRESETS)}.")
   files = [parse_input(text) for text in inputs]
-  name = name or default_name(files[0][1])
-  if not re.fullmatch(r"[\w.+-]+", name, re.ASCII) or name.startswith("."):
-    raise errors.UserError(f"--name={name}: letters, digits and _.+- only.")
+  name = write.config_name(name, files[0][1], otherwise="barcodes")
   recorded = dataclasses.asdict(options)
   recorded["exclude"] = [os.path.basename(text) for text in options.exclude]
   from data_pipelines.barcodes import builder
@@ -63,14 +59,6 @@ def parse_input(text):
   """"FILE" or "SPLIT=FILE" -> (split or None, file)."""
   match = None if os.path.exists(text) else re.fullmatch(r"(\w+)=(.+)", text)
   return (match[1], match[2]) if match else (None, text)
-
-
-def default_name(path):
-  """"dir/coi_small.tsv.gz" -> "coi_small"."""
-  name = os.path.basename(path)
-  while _SUFFIXES.search(name):
-    name = _SUFFIXES.sub("", name)
-  return re.sub(r"[^\w.+-]", "_", name, flags=re.ASCII).lstrip(".") or "barcodes"
 
 
 def fill(spool, files, options, *, show_progress):

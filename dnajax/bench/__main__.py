@@ -1,4 +1,4 @@
-"""`python -m dnajax.bench {input,train}`: speed beside a reference.
+"""`python -m dnajax.bench {input,npmi,train}`: speed beside a reference.
 
 Every figure stands next to what it is compared with, measured in the same run:
 machines are noisy, ratios less so.
@@ -6,6 +6,7 @@ machines are noisy, ratios less so.
   python -m dnajax.bench train --config=configs/barcodemae.py:paper \\
       --config.batch_size=16 --config.model.dtype=float32
   python -m dnajax.bench input --config=configs/barcodemae.py
+  python -m dnajax.bench npmi --mbp=100
 """
 
 import json
@@ -16,33 +17,45 @@ from dnajax import errors, files, main  # main defines --config
 
 _ROUNDS = flags.DEFINE_integer(
     "rounds", 5, "Measurements of each figure; the median is reported.")
+_MBP = flags.DEFINE_integer(
+    "mbp", 100, "npmi: millions of base pairs to count.", lower_bound=1)
 _OUTPUT = flags.DEFINE_string("output", None, "JSON file for the figures.")
 
 
 @errors.exit_cleanly
 def bench(argv):
   """Runs the command."""
-  if len(argv) != 2 or argv[1] not in ("input", "train"):
+  if len(argv) != 2 or argv[1] not in ("input", "npmi", "train"):
     raise errors.UserError("Say what to measure: python -m dnajax.bench input "
-                           "(or train) --config=FILE.")
-  config = main.read_config()
+                           "(or train) --config=FILE; or npmi.")
   logging.set_verbosity(logging.WARNING)
-  import jax
-
-  from dnajax import host_memory
-  if jax.default_backend() == "cpu":
-    host_memory.keep_freed_memory()  # as dnajax.main does
-  if argv[1] == "input":
-    from dnajax.bench import input as measure
+  if argv[1] == "npmi":  # without a config
+    from dnajax import host_memory
+    from dnajax.bench import npmi
+    host_memory.keep_freed_memory()  # as data_pipelines.npmi does
+    figures = npmi.measure(num_bases=_MBP.value * 10**6, rounds=_ROUNDS.value)
   else:
-    from dnajax.bench import train as measure
-  figures = measure.measure(config, rounds=_ROUNDS.value)
+    figures = _measure_config(argv[1])
   for name, value in figures.items():
     shown = f"{value:,.4g}" if isinstance(value, float) else value
     print(f"{name:<44} {shown}")
   if _OUTPUT.value:
     files.write_text(_OUTPUT.value, json.dumps(figures, indent=2) + "\n")
     print(f"Written to {_OUTPUT.value}")
+
+
+def _measure_config(name):
+  config = main.read_config()
+  import jax
+
+  from dnajax import host_memory
+  if jax.default_backend() == "cpu":
+    host_memory.keep_freed_memory()  # as dnajax.main does
+  if name == "input":
+    from dnajax.bench import input as measure
+  else:
+    from dnajax.bench import train as measure
+  return measure.measure(config, rounds=_ROUNDS.value)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Genomes in FASTA -> windows for pretraining."""
