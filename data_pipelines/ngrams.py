@@ -86,6 +86,23 @@ def count(paths, *, num_threads=2, show_progress=True):
                 num_unknown=tally.num_letters - num_known)
 
 
+def count_sequences(sequences):
+  """{n: [4**n] counts} of n-grams within each of many short sequences.
+
+  Args:
+    sequences: upper-case text; no n-gram crosses from one into the next.
+  """
+  tally, parts, size = _Tally(), [], 0
+  for sequence in itertools.chain(sequences, [None]):
+    if sequence is None or size >= _LETTERS:
+      tally.add(_END.join([*parts, _END * LONGEST]))
+      parts, size = [], 0
+    if sequence is not None:
+      parts.append(sequence.encode("ascii"))
+      size += len(sequence)
+  return _shorter(tally.windows)
+
+
 def _blocks(paths, tally, bar):
   """The letters of all files in blocks; each begins with the last 9 of the one before,
   which are only looked ahead to in the other one."""

@@ -88,6 +88,22 @@ def make(counts, k, *, method, min_count, discount="count", provenance=None):
                            "num_kmers": int(f.sum()), **(provenance or {})})
 
 
+def write_own(folder, sequences, *, ks=(3, 4, 5, 6), min_count=20):
+  """Writes npmi_k<k>.npz for each k, counted from a data set's own sequences.
+
+  Args:
+    folder: a pathlib.Path.
+    sequences: iterable of upper-case text.
+    ks: lengths of k-mers.
+    min_count: lower than the published 101, because generated data sets are small.
+  """
+  counts = ngrams.count_sequences(sequences)
+  for k in ks:
+    write_table(folder / f"npmi_k{k}.npz", make(
+        counts, k, method="exact", min_count=min_count,
+        provenance={"strands": "single", "source": "the sequences of the data set"}))
+
+
 def least_pmi(counts, k, *, longest_piece, denominator):
   """Least over segmentations of ln p(w) - sum of ln p(piece), in nats.
 

@@ -137,6 +137,7 @@ def prepare_simulated(data_dir, *, overwrite=False, show_progress=True, **settin
   return write.write(
       builder_class=builder.SimulatedBarcodes, data_dir=data_dir,
       fill=lambda spool: simulate.fill(spool, chosen), overwrite=overwrite,
+      pmi_of="pretrain",
       options=dataclasses.asdict(chosen), show_progress=show_progress)
 
 

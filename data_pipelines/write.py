@@ -13,8 +13,8 @@ import shutil
 import tqdm
 from absl import logging
 
+from data_pipelines import pmi_table, staging
 from data_pipelines import spool as spool_lib
-from data_pipelines import staging
 from dnajax import errors
 
 CREATED_BY = "dnajax 0.1.0"
@@ -36,7 +36,7 @@ class Source:
 
 
 def write(*, builder_class, data_dir, config_name=None, fill, options, overwrite=False,
-          attachments=(), show_progress=True):
+          attachments=(), pmi_of="", show_progress=True):
   """Prepares one data set; it appears at `target` at once, or not at all.
 
   Args:
@@ -47,6 +47,7 @@ def write(*, builder_class, data_dir, config_name=None, fill, options, overwrite
     options: what decides the content, kept in the summary.
     overwrite: replace an existing data set of this name.
     attachments: files that `fill` has made, copied beside the records.
+    pmi_of: split whose k-mers are ranked in tables beside the records; "" for none.
     show_progress: one bar while writing.
 
   Returns:
@@ -77,6 +78,9 @@ def write(*, builder_class, data_dir, config_name=None, fill, options, overwrite
     (built / "dataset_summary.json").write_text(json.dumps(summary, indent=1) + "\n")
     for path in attachments:
       shutil.copy(path, built)
+    if pmi_of:
+      pmi_table.write_own(built, (example["bases"] for example in spool.examples(
+          pmi_of, 0, spool.num_batches(pmi_of))))
     staging.publish(built, target, overwrite=overwrite, staging=temporary)
   return target, summary
 

@@ -8,6 +8,7 @@ import pathlib
 import ml_collections
 
 from dnajax import errors, registry
+from dnajax.masking import checks
 from dnajax.tokens import kmers, vocabulary
 
 HEADS = ("linear", "transform")
@@ -17,6 +18,16 @@ SCALINGS = ("per_64_sequences", "absolute")
 _ADDED = {
     "tokens": dict(vocabulary="barcodebert", add_sep=False, reverse_complement=0.0),
     "model": dict(head="linear", tie_embeddings=False),  # of masked_lm
+    "masking": dict(
+        probability=0.0,    # of a centre; 0: found for the ratio
+        rank_by="token", gene_mask_order="sorted", pmi_table="",
+        window_sizes=(6,), window_draw="per_row",
+        phases=dict(boundaries=(), counts=(1,), probabilities=()),
+        rate=dict(boundaries=(), factors=()),
+        curriculum=dict(
+            name="none", hard="global_pmi", hard_probability=0.0, num_blocks=10,
+            evaluator="masked_loss", threshold=1.0, change="drop", relative=False),
+        num_scored=0, num_kept=0, slot_quantile=0.999),  # 0: found for the quantile
 }
 
 
@@ -61,16 +72,15 @@ def derive(config):
         f"config.data.max_length={config.data.max_length} gives {num_tokens} "
         f"tokens, more than config.model.max_positions="
         f"{config.model.max_positions}. Raise the second or lower the first.")
-  capacity = _capacity(masking)
-  num_scored = (num_tokens if config.loss.masked_loss_weight < 1
-                else capacity(num_tokens, masking.ratio))
-  gone = masking.ratio * masking.mask_share
+  num_kept, num_scored = _slots(masking, num_tokens)
+  if config.loss.masked_loss_weight < 1:
+    num_scored = num_tokens
   scale = (config.batch_size / 64
            if config.optimizer.learning_rate_scaling == "per_64_sequences" else 1)
   return Derived(
       vocabulary=vocab,
       num_tokens=num_tokens,
-      num_kept=capacity(num_tokens, 1 - gone),
+      num_kept=num_kept,
       num_scored=num_scored,
       read_length=config.data.max_length
       + (tokens.k - 1 if tokens.random_offset else 0),
@@ -84,21 +94,33 @@ def complete(config):
   for part, defaults in _ADDED.items():
     if part == "model" and values["model"]["name"] != "masked_lm":
       continue  # other models have no such fields
-    values[part] = {**defaults, **values[part]}
+    values[part] = _merged(defaults, values[part])
   return from_dict(values)
 
 
-def _capacity(masking):
-  """Returns (length, share) -> slots that hold `share` of `length` tokens."""
+def _merged(defaults, values):
+  return {**defaults, **values, **{
+      key: _merged(default, values[key]) for key, default in defaults.items()
+      if isinstance(default, dict) and key in values}}
 
-  def capacity(length, share):
+
+def _slots(masking, length):
+  """(K, M): slots for kept and for scored tokens."""
+  if masking.selection != "uniform" or masking.curriculum.name != "none":
+    # No formula: masking.rate counts on the data; until then there is room for all.
+    return masking.num_kept or length, masking.num_scored or length
+
+  def capacity(share):
+    share = min(max(share, 0.0), 1.0)
     spread = 0.0
     if masking.count != "exact":  # of a binomial count
       spread = masking.capacity_sds * math.sqrt(length * share * (1 - share))
     return min(round_up(math.ceil(length * share + spread), masking.round_to),
                length)
 
-  return capacity
+  factors = (1.0, *masking.rate.factors)
+  return (capacity(1 - min(factors) * masking.ratio * masking.mask_share),
+          capacity(max(factors) * masking.ratio))
 
 
 def round_up(number, multiple):
@@ -107,23 +129,13 @@ def round_up(number, multiple):
 
 
 def _check(config):
-  registry.selection(config.masking.selection)
-  registry.corruption(config.masking.corruption)
+  checks.check(config)
   registry.model(config.model.name)
   registry.schedule(config.optimizer.schedule)
   for spec in config.evals.values():
     registry.evaluator(spec.type)
   masking, model, optimizer = config.masking, config.model, config.optimizer
   for key, value, is_right, want in (
-      ("masking.ratio", masking.ratio, 0 < masking.ratio < 1, "between 0 and 1"),
-      ("masking.mask_share", masking.mask_share,
-       0 <= masking.mask_share <= 1, "between 0 and 1"),
-      ("masking.random_share", masking.random_share,
-       0 <= masking.random_share <= 1 - masking.mask_share + 1e-9,
-       "at most 1 - masking.mask_share"),
-      ("masking.count", masking.count, masking.count in ("bernoulli", "exact"),
-       "'bernoulli' or 'exact'"),
-      ("masking.round_to", masking.round_to, masking.round_to >= 1, "at least 1"),
       ("loss.masked_loss_weight", config.loss.masked_loss_weight,
        0 < config.loss.masked_loss_weight <= 1, "above 0 and at most 1"),
       ("tokens.stride", config.tokens.stride, config.tokens.stride >= 1,
@@ -200,7 +212,7 @@ def load_workdir_config(workdir):
   """
   path = pathlib.Path(workdir) / "config.json"
   try:
-    return from_dict(json.loads(path.read_text("utf-8")))
+    return complete(from_dict(json.loads(path.read_text("utf-8"))))
   except FileNotFoundError as error:
     raise errors.UserError(
         f"{workdir} is no workdir: it has no config.json. Give the directory "

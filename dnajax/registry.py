@@ -27,6 +27,10 @@ class Registry:
 
 selection = Registry("masking.selection", {
     "uniform": "dnajax.masking.uniform:uniform",
+    "kmer_span": "dnajax.masking.kmer_span:kmer_span",
+    "random_window": "dnajax.masking.random_window:random_window",
+    "gene_mask": "dnajax.masking.gene_mask:gene_mask",
+    "global_pmi": "dnajax.masking.global_pmi:global_pmi",
 })
 corruption = Registry("masking.corruption", {
     "replace": "dnajax.masking.corrupt:replace",

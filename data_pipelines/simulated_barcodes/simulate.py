@@ -103,7 +103,8 @@ def sequence_noise(rng, bases, settings):
   in_run = (position >= run_start[:, None]) & (position < (run_start + run_length)[:, None])
   letters[has_n[:, None] & in_run] = ord("N")
   loss = np.minimum(rng.geometric(1 / 20, (2, num)), _LONGEST_LOSS)
-  loss = np.where(rng.random((2, num)) < settings.ragged_share, loss, 0)
+  share = np.array([[settings.ragged_start_share], [settings.ragged_end_share]])
+  loss = np.where(rng.random((2, num)) < share, loss, 0)
   loss = np.minimum(loss, length // 4)
   return [row[a:length - b].tobytes().decode("ascii").strip("N")
           for row, a, b in zip(letters, *loss, strict=True)]

@@ -37,7 +37,7 @@ def find(data_dir, name):
     dataset, _, config_name = name.partition("/")
     known = sorted({str(path.parent.parent.relative_to(data_dir)) for path in
                     pathlib.Path(data_dir).glob("**/dataset_summary.json")})
-    what = "--input=YOUR_FILE " if dataset != "simulated_barcodes" else ""
+    what = "--input=YOUR_FILE " if not dataset.startswith("simulated_") else ""
     raise errors.UserError(
         f"No prepared data set {name!r} in {data_dir} (config.data.dir, "
         f"config.data.name). Prepare it with: python -m data_pipelines.prepare "

@@ -29,11 +29,18 @@ def from_config(spec, context):
   out = MeanLoss(eval_sums, batches, seed=config.seed, mesh=context.mesh,
                  masked_loss_weight=config.loss.masked_loss_weight)
   out.protocol = (
-      f"{config.masking.selection} selection, ratio {config.masking.ratio:g}, "
+      f"{config.masking.selection} selection{_rate(config.masking)}, "
       f"{config.masking.corruption}; the first {num_records:,} records of split "
       f"{spec.split}, one masking each, the same at every evaluation; perplexity "
       "and accuracy of the selected tokens")
   return out
+
+
+def _rate(masking):
+  """How much is selected; a curriculum is always evaluated in its first stage."""
+  if masking.selection == "uniform":
+    return f", ratio {masking.ratio:g}"
+  return f", probability {(*masking.phases.probabilities, masking.probability)[0]:g}"
 
 
 class MeanLoss:

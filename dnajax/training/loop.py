@@ -26,7 +26,7 @@ def train(state, train_step, batches, *, first_step, total_steps, every, events)
     is_new = step > first_step or step == 0
     for name, steps in every.evaluate.items():
       if is_new and due(step, steps, total_steps):
-        events.evaluate(name, step, state)
+        state = events.evaluate(name, step, state)
     must_stop = events.must_stop(step)
     if step > first_step and (must_stop
                               or due(step, every.checkpoint, total_steps)):

@@ -37,13 +37,15 @@ class TrainReport:
     self.last_step, self._start = step, time.monotonic()
     updates = max(sums["updates"], 1)
     rows = updates * self._config.batch_size
-    return {
+    values = {
         "train/loss": losses.combine(
             sums, self._config.loss.masked_loss_weight),
         "train/accuracy": sums["correct"] / max(sums["selected"], 1),
         "train/grad_norm": sums["grad_norm"] / updates,
         "train/learning_rate": float(self._schedule(step - 1)),
         "masking/share": sums["masked_out"] / max(sums["maskable"], 1),
+        "masking/hidden_share":
+            sums["hidden_bases"] / max(sums["covered_bases"], 1),
         "masking/kept_share": sums["kept"] / max(sums["tokens"], 1),
         "masking/kept_overflow": sums["kept_overflow"] / rows,
         "masking/scored_overflow": sums["scored_overflow"] / rows,
@@ -52,3 +54,9 @@ class TrainReport:
             rate * self._config.batch_size * self._derived.num_tokens,
         "speed/seconds_left": (self._config.total_steps - step) / rate,
     }
+    masking = self._config.masking
+    if masking.pmi_table:
+      values["masking/mean_pmi_rank"] = sums["rank_sum"] / max(sums["masked_out"], 1)
+    if masking.curriculum.name != "none":
+      values["masking/hard_share"] = sums["hard_updates"] / updates
+    return values

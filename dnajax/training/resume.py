@@ -5,7 +5,7 @@ from dnajax import errors
 # What may change between the start of a run and its resumption: where things
 # run and how often they are looked at, never what is computed.
 _FREE = ("total_steps", "mesh", "log", "checkpoint", "evals", "init_from",
-         "data.dir", "model.attention", "model.remat", "model.scan_unroll")
+         "data.dir", "masking.pmi_table", "model.attention", "model.remat", "model.scan_unroll")
 
 
 def check_same_run(old_meta, new_meta, workdir):
@@ -19,10 +19,10 @@ def check_same_run(old_meta, new_meta, workdir):
   Raises:
     UserError: names every value that differs.
   """
-  old = {**_flat(old_meta["config"]), "data fingerprint":
-         old_meta["data"]["fingerprint"]}
-  new = {**_flat(new_meta["config"]), "data fingerprint":
-         new_meta["data"]["fingerprint"]}
+  old, new = ({**_flat(meta["config"]),
+               "data fingerprint": meta["data"]["fingerprint"],
+               "PMI table fingerprint": meta.get("pmi_table")}
+              for meta in (old_meta, new_meta))
   lines = [f"  {key}: the run has {old.get(key)!r}, now {new.get(key)!r}"
            for key in sorted(old.keys() | new.keys())
            if old.get(key) != new.get(key) and not _is_free(key)]

@@ -1,6 +1,7 @@
 """One training run: builds everything a config describes and trains."""
 
 import functools
+import hashlib
 import importlib.metadata
 import pathlib
 import signal
@@ -15,6 +16,7 @@ from dnajax import checkpointing, errors, files, partitioning
 from dnajax import config as config_lib
 from dnajax.data import feed, loader, records
 from dnajax.evaluators import base
+from dnajax.masking import rate, schedule, strategy
 from dnajax.training import describe, loop, metrics, report, resume
 from dnajax.training import state as state_lib
 from dnajax.training import step as step_lib
@@ -36,19 +38,22 @@ def run(config, workdir, *, dry_run=False, profile_steps=0):
     UserError: something in the config, data or workdir is wrong, or the loss
       stopped being finite.
   """
-  derived = config_lib.derive(config)
+  config = config_lib.complete(config)
+  config_lib.derive(config)  # what is wrong is said before data are made
   mesh = partitioning.make_mesh(config.mesh)
   partitioning.check_batch(config.batch_size, mesh, config.accumulate_steps)
   split = records.open_split(data_directory(config), config.data.split)
+  config, found = rate.resolve(config, split)
+  derived = config_lib.derive(config)
   model = config_lib.build_model(config, derived)
-  make_state, abstract, sharding, optimizer, schedule = state_lib.create(
+  make_state, abstract, sharding, optimizer, learning_rate = state_lib.create(
       model, config, derived, mesh)
   train_step = step_lib.jit_train_step(
       step_lib.make_train_step(model, config, derived, optimizer),
       mesh=mesh, state_sharding=sharding)
   if dry_run:
-    print(describe.run_summary(config, derived, mesh, split.num_records,
-                               "not made (dry run)"))
+    print("\n".join([describe.run_summary(
+        config, derived, mesh, split.num_records, "not made (dry run)"), *found]))
     print(describe.parameter_table(abstract.params, sharding.params))
     print(_compiled_memory(train_step, abstract, config, derived, mesh))
     return 0
@@ -77,14 +82,15 @@ def run(config, workdir, *, dry_run=False, profile_steps=0):
     files.write_text(workdir / "config.json", config_lib.to_json(config))
   console, writers = _writers(workdir, config, first_step) if is_main else (None, [])
   say = console.say if console else (lambda text: None)
-  say(describe.run_summary(config, derived, mesh, split.num_records, start))
+  say("\n".join([describe.run_summary(
+      config, derived, mesh, split.num_records, start), *found]))
   first_step = first_step or 0
   if first_step >= config.total_steps:
     say(f"Already trained for {first_step} of {config.total_steps} steps.")
     return first_step
 
   context = base.Context(config=config, derived=derived, model=model, mesh=mesh)
-  events = Events(config, context, checkpointer, meta, schedule, writers, say,
+  events = Events(config, context, checkpointer, meta, learning_rate, writers, say,
                   first_step)
   every = types.SimpleNamespace(
       evaluate={name: spec.every_steps for name, spec in config.evals.items()},
@@ -108,13 +114,13 @@ def run(config, workdir, *, dry_run=False, profile_steps=0):
 class Events:
   """What happens when the loop says so."""
 
-  def __init__(self, config, context, checkpointer, meta, schedule, writers, say,
+  def __init__(self, config, context, checkpointer, meta, learning_rate, writers, say,
                first_step):
     self._config, self._context = config, context
     self._checkpointer, self._meta, self._say = checkpointer, meta, say
-    self._report = report.TrainReport(config, context.derived, schedule,
+    self._report = report.TrainReport(config, context.derived, learning_rate,
                                       first_step)
-    self._writers = writers
+    self._writers, self._stage = writers, None
     self._zeros = {name: np.zeros((), np.float32) for name in step_lib.SUM_NAMES}
     self.stop_requested = False
 
@@ -124,11 +130,24 @@ class Events:
             for name, spec in self._config.evals.items()}
 
   def evaluate(self, name, step, state):
-    """Runs an evaluator and writes its values."""
+    """Runs an evaluator and writes its values; returns the state to go on with.
+
+    The evaluator that a curriculum listens to may switch it.
+    """
     with self._report.pause():
       values = {f"{name}/{key}": float(value) for key, value in
                 self._evaluators[name].run(state.params)}
+    curriculum = self._config.masking.curriculum
+    if state.progress is not None and name == curriculum.evaluator:
+      progress = schedule.observe(curriculum, state.progress, step,
+                                  values[f"{name}/perplexity"])
+      state = state.replace(progress=jax.tree.map(
+          lambda new, old: jax.device_put(new, old.sharding), progress,
+          state.progress))
+      values |= self._stage_values(step, progress)
     self._write(step, values)
+    self._say_stage(step, state)
+    return state
 
   def save(self, step, state):
     """Saves a checkpoint, unless the loss is no longer a number."""
@@ -140,10 +159,23 @@ class Events:
     """Writes the means since the last report; returns the state to go on with."""
     sums = {name: float(x) for name, x in jax.device_get(state.sums).items()}
     self._check_finite(step, sums)
-    self._write(step, self._report.values(step, sums))
+    self._write(step, self._report.values(step, sums)
+                | self._stage_values(step, state.progress))
+    self._say_stage(step, state)
     zeros = jax.tree.map(lambda zero, x: jax.device_put(zero, x.sharding),
                          self._zeros, state.sums)
     return state.replace(sums=zeros)
+
+  def _stage_values(self, step, progress):
+    return schedule.metrics(self._config.masking, self._config.total_steps,
+                            progress, step)
+
+  def _say_stage(self, step, state):
+    text = schedule.describe(self._config.masking, self._config.total_steps,
+                             state.progress, step)
+    if text != self._stage and text:
+      self._say(f"step {step}: masking by {text}")
+    self._stage = text
 
   def must_stop(self, step):
     """Whether all processes agree to stop after this step."""
@@ -174,6 +206,7 @@ def make_meta(config, derived, split):
   vocab = derived.vocabulary
   return {
       "config": config_lib.complete(config).to_dict(),
+      "pmi_table": _ranks_fingerprint(config, vocab),
       "vocabulary": {"k": vocab.k, "n_policy": vocab.n_policy,
                      "add_cls": vocab.add_cls},
       "ids": {"specials": list(vocab.specials), "letters": vocab.letters,
@@ -188,6 +221,11 @@ def make_meta(config, derived, split):
                       ("jax", "flax", "optax", "orbax-checkpoint", "grain")}}}
 
 
+def _ranks_fingerprint(config, vocab):
+  ranks = strategy.load_ranks(config, vocab)
+  return ranks if ranks is None else hashlib.sha256(ranks.tobytes()).hexdigest()[:16]
+
+
 def data_directory(config):
   """Directory of the config's data set; generates it if it is absent and can be."""
   if config.data.is_generated:
@@ -197,7 +235,7 @@ def data_directory(config):
       if jax.process_index() == 0:
         from data_pipelines import prepare  # only where data must be made
         print(f"Generating data set {config.data.name} in {config.data.dir}.")
-        prepare.prepare_simulated(config.data.dir)
+        prepare.prepare_generated(config.data.name, config.data.dir)
       if jax.process_count() > 1:
         from jax.experimental import multihost_utils
         multihost_utils.sync_global_devices("generated data")

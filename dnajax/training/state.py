@@ -5,7 +5,9 @@ import jax.numpy as jnp
 from flax import linen as nn
 from flax import struct
 
+from dnajax import config as config_lib
 from dnajax import partitioning
+from dnajax.masking import schedule as masking_schedule
 from dnajax.training import optim, step
 
 
@@ -16,6 +18,7 @@ class TrainState:
   params: dict          # nested dict of float32 arrays
   opt_state: tuple      # of optax
   key: jax.Array        # key data [2] uint32; never changes, folded by step
+  progress: masking_schedule.Progress | None  # of the curriculum cm_gems
   sums: dict            # of metrics since the last report; here so that a
   #                       resumed run reports what an uninterrupted one would
 
@@ -32,8 +35,13 @@ def init_params(model, config, derived):
     Nested dict; `flax.linen.unbox` gives plain arrays.
   """
   init_key, _ = jax.random.split(jax.random.key(config.seed))
+  # Only shapes matter here: no PMI table is needed to know them.
+  config = config_lib.complete(config)
+  config.masking.selection, config.masking.curriculum.name = "uniform", "none"
+  config.masking.pmi_table = ""
   bases = jnp.zeros((1, derived.read_length), jnp.uint8)
-  masked, _ = step.make_masking(config, derived)(init_key, bases)
+  masked, _ = step.make_masking(config, derived)(
+      init_key, bases, masking_schedule.first_stage())
   return model.init(init_key, masked)["params"]
 
 
@@ -66,6 +74,7 @@ def create(model, config, derived, mesh):
     return TrainState(
         step=jnp.zeros((), jnp.int32), params=params,
         opt_state=optimizer.init(params), key=jax.random.key_data(run_key),
+        progress=masking_schedule.start(config_lib.complete(config).masking),
         sums={name: jnp.zeros((), jnp.float32) for name in step.SUM_NAMES})
 
   with partitioning.use(mesh):

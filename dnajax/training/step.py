@@ -4,28 +4,32 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from dnajax import config as config_lib
 from dnajax import partitioning, registry
+from dnajax.masking import coverage, pmi, schedule, strategy
 from dnajax.tokens import kmers
 from dnajax.training import losses
 
 SUM_NAMES = ("selected_loss", "unselected_loss", "selected", "unselected",
              "correct", "tokens", "maskable", "masked_out", "kept",
-             "kept_overflow", "scored_overflow", "grad_norm", "updates")
+             "kept_overflow", "scored_overflow", "hidden_bases", "covered_bases",
+             "rank_sum", "hard_updates", "grad_norm", "updates")
 
 
 def make_masking(config, derived, *, is_training=True):
-  """Returns (key, bases [B, bp] uint8) -> (Masked, counts), pure.
+  """Returns (key, bases [B, bp] uint8, stage) -> (Masked, counts), pure.
 
   Training reads a row from the other strand with the chance
   config.tokens.reverse_complement and shifts the frame by 0..k-1 bases if
   config.tokens.random_offset; evaluation does neither. All draws belong to
   (key, row): they depend neither on the mesh nor on the number of processes.
   """
-  masking = config.masking
-  select = registry.selection(masking.selection)
+  masking = config_lib.complete(config).masking
+  ranks = strategy.load_ranks(config, derived.vocabulary)
+  select = strategy.make(masking, derived.vocabulary, ranks)
   corrupt = registry.corruption(masking.corruption)
 
-  def mask(key, bases):
+  def mask(key, bases, stage):
     offset_key, select_key, corrupt_key, strand_key = jax.random.split(key, 4)
     if is_training and derived.reverse_complement:
       bases = kmers.randomly_reverse_complement(
@@ -37,13 +41,21 @@ def make_masking(config, derived, *, is_training=True):
     tokens = kmers.tokenize(
         bases, vocabulary=derived.vocabulary, stride=config.tokens.stride,
         offset=offset, length=config.data.max_length)
-    is_selected = select(select_key, tokens.ids, tokens.is_maskable,
-                         ratio=masking.ratio, count=masking.count)
-    return corrupt(
+    is_selected = select(select_key, tokens.ids, tokens.is_maskable, stage)
+    masked, counts = corrupt(
         corrupt_key, tokens, is_selected, vocabulary=derived.vocabulary,
         num_kept=derived.num_kept, num_scored=derived.num_scored,
         mask_share=masking.mask_share, random_share=masking.random_share,
         score_unselected=config.loss.masked_loss_weight < 1)
+    hidden, covered = coverage.hidden_bases(
+        is_selected, tokens.is_maskable, k=derived.vocabulary.k,
+        stride=config.tokens.stride, num_leading=int(derived.vocabulary.add_cls))
+    rank_sum = jnp.zeros(())
+    if ranks is not None:
+      rank_sum = jnp.where(is_selected, pmi.token_ranks(ranks, tokens.ids), 0).sum(
+          dtype=jnp.float32)
+    return masked, {**counts, "hidden_bases": hidden, "covered_bases": covered,
+                    "rank_sum": rank_sum}
 
   return mask
 
@@ -59,6 +71,7 @@ def make_train_step(model, config, derived, optimizer):
   mask = make_masking(config, derived)
   weight = config.loss.masked_loss_weight
   num_parts = config.accumulate_steps
+  masking = config_lib.complete(config).masking
 
   def part_loss(params, masked, key, scales):
     logits = model.apply({"params": params}, masked, deterministic=False,
@@ -73,8 +86,10 @@ def make_train_step(model, config, derived, optimizer):
 
   def train_step(state, batch):
     key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
-    mask_key, dropout_key = jax.random.split(key)
-    masked, counts = mask(mask_key, batch["bases"])
+    mask_key, dropout_key, stage_key = jax.random.split(key, 3)
+    stage = schedule.stage_at(masking, config.total_steps, state.progress,
+                              state.step, stage_key)
+    masked, counts = mask(mask_key, batch["bases"], stage)
     scales = (weight / jnp.maximum(masked.is_selected.sum(), 1),
               (1 - weight) / jnp.maximum(masked.is_unselected.sum(), 1))
     if num_parts == 1:
@@ -84,7 +99,8 @@ def make_train_step(model, config, derived, optimizer):
                                 scales, num_parts)
     updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
     counts["masked_out"] = counts.pop("selected")
-    sums = {**sums, **counts, "grad_norm": optax.tree.norm(grads),
+    sums = {**sums, **counts, "hard_updates": stage.is_hard.astype(jnp.float32),
+            "grad_norm": optax.tree.norm(grads),
             "updates": jnp.ones(())}
     return state.replace(
         step=state.step + 1,
@@ -129,12 +145,14 @@ def make_eval_sums(model, config, derived):
   """Returns (params, batch, key) -> sums of `losses.masked_cross_entropy`.
 
   batch has "bases" [B, bp] and "is_real" [B]; rows that are not real count
-  nothing. The masking is that of training, the frame is not shifted.
+  nothing. The masking is that of training in its first stage, whatever the step,
+  and the frame is not shifted.
   """
   mask = make_masking(config, derived, is_training=False)
 
   def eval_sums(params, batch, key):
-    masked, _ = mask(key, batch["bases"][:, :config.data.max_length])
+    masked, _ = mask(key, batch["bases"][:, :config.data.max_length],
+                     schedule.first_stage())
     is_real = batch["is_real"][:, None]
     masked = masked.replace(is_selected=masked.is_selected & is_real,
                             is_unselected=masked.is_unselected & is_real)

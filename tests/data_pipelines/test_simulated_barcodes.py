@@ -140,7 +140,8 @@ def test_a_branch_of_length_zero_changes_nothing_and_lengths_are_per_base():
 
 
 def test_noise_is_n_and_ragged_ends_and_rare_wrong_calls():
-  st = settings.Settings(n_share=.5, ragged_share=.5, error_rate=.01)
+  st = settings.Settings(n_share=.5, ragged_start_share=.5, ragged_end_share=.5,
+                         error_rate=.01)
   bases = np.zeros((400, 658), np.uint8)
   texts = simulate.sequence_noise(np.random.default_rng(0), bases, st)
   lengths = np.array([len(text) for text in texts])
@@ -149,7 +150,8 @@ def test_noise_is_n_and_ragged_ends_and_rare_wrong_calls():
   assert .6 < (lengths < 658).mean() < .9
   wrong = np.mean([c not in "AN" for text in texts for c in text])
   assert wrong == pytest.approx(.01, rel=.2)
-  clean = dataclasses.replace(st, n_share=0, ragged_share=0, error_rate=0)
+  clean = dataclasses.replace(st, n_share=0, ragged_start_share=0, ragged_end_share=0,
+                              error_rate=0)
   assert simulate.sequence_noise(np.random.default_rng(0), bases, clean) == ["A" * 658] * 400
 
 

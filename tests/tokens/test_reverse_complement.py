@@ -6,6 +6,7 @@ import pytest
 from dnajax import bases as base_codes
 from dnajax import config as config_lib
 from dnajax import errors
+from dnajax.masking import schedule
 from dnajax.tokens import kmers
 from dnajax.training import step
 
@@ -59,7 +60,7 @@ def test_each_row_is_turned_round_with_a_chance_of_its_own(jit, probability):
 def targets(config, codes, *, is_training):
   derived = config_lib.derive(config)
   mask = step.make_masking(config, derived, is_training=is_training)
-  masked, _ = mask(jax.random.key(0), codes)
+  masked, _ = mask(jax.random.key(0), codes, schedule.first_stage())
   return np.asarray(masked.targets), np.asarray(masked.is_selected), masked.encoder_ids
 
 

@@ -1,0 +1,141 @@
+"""Curricula as whole runs: they switch, and a killed run goes on identically."""
+
+import numpy as np
+import pytest
+from test_resume import losses, same_params
+
+from dnajax import checkpointing
+from dnajax.training import metrics, run
+
+
+def cm_gems_config(data_dir):
+  """The tiny CM-GEMS on tiny barcodes; switches at the third evaluation."""
+  from configs import cm_gems
+  config = cm_gems.get_config("tiny")
+  config.data.dir, config.data.name = str(data_dir), "simulated_barcodes"
+  config.mesh.data = -1
+  config.masking.curriculum.change = "absolute"
+  config.masking.curriculum.threshold = 1e9
+  return config
+
+
+def switch_steps(workdir):
+  """[(step, switch step)] as metrics.jsonl tells it."""
+  return [(row["step"], row["curriculum/switch_step"])
+          for row in metrics.read_rows(workdir / "metrics.jsonl")
+          if "curriculum/switch_step" in row]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, tiny_data):
+  config = cm_gems_config(tiny_data)
+  workdir = tmp_path_factory.mktemp("cm_gems")
+  assert run.run(config, workdir) == 8
+  return config, workdir
+
+
+def test_cm_gems_switches_in_a_run_and_says_so(whole):
+  _, workdir = whole
+  # Evaluations at 0, 2, 4, 6, 8: any change is below the threshold.
+  assert switch_steps(workdir)[0] == (0, -1)
+  assert {step: at for step, at in switch_steps(workdir) if step > 2} == dict.fromkeys(
+      range(3, 9), 2.0)
+  shares = {row["step"]: row["masking/hard_share"]
+            for row in metrics.read_rows(workdir / "metrics.jsonl")
+            if "masking/hard_share" in row}
+  assert shares == {step: float(step > 2) for step in range(1, 9)}
+  log = (workdir / "log.txt").read_text()
+  assert "step 0: masking by gene_mask\n" in log
+  assert "step 2: masking by global_pmi, switched at step 2\n" in log
+  assert log.count("masking by") == 2
+
+
+@pytest.mark.parametrize("stop_at", [1, 3])
+def test_a_run_stopped_before_or_behind_the_switch_resumes_to_the_same_history(
+    whole, tmp_path, monkeypatch, stop_at):
+  config, whole_dir = whole
+  monkeypatch.setattr(run.Events, "must_stop", lambda self, step: step == stop_at)
+  assert run.run(config, tmp_path) == stop_at
+  monkeypatch.undo()
+  assert run.run(config, tmp_path) == 8
+  assert losses(tmp_path) == losses(whole_dir)
+  same_params(tmp_path, whole_dir)
+
+
+def test_stage_and_history_are_in_the_checkpoint(whole, monkeypatch, tmp_path):
+  config, workdir = whole
+  restored = {}
+  plain = checkpointing.Checkpointer.restore
+
+  def restore(self, step, abstract, sharding):
+    restored[step] = plain(self, step, abstract, sharding)
+    return restored[step]
+
+  monkeypatch.setattr(checkpointing.Checkpointer, "restore", restore)
+  assert run.run(config, workdir) == 8
+  progress = restored[8].progress
+  assert int(progress.switch_step) == 2 and int(progress.num_evaluations) == 5
+  assert list(np.asarray(progress.steps)[-5:]) == [0, 2, 4, 6, 8]
+  recorded = [row["masked_loss/perplexity"]
+              for row in metrics.read_rows(workdir / "metrics.jsonl")
+              if "masked_loss/perplexity" in row]
+  np.testing.assert_array_equal(np.asarray(progress.perplexities)[-5:],
+                                np.float32(recorded))
+
+
+def test_cm_gems_switches_at_the_same_step_on_another_mesh(whole, tmp_path, tiny_data):
+  _, whole_dir = whole
+  config = cm_gems_config(tiny_data)
+  config.mesh.fsdp, config.mesh.tensor = 2, 2
+  run.run(config, tmp_path)
+  assert switch_steps(tmp_path) == switch_steps(whole_dir)
+  a, b = (np.array([value for _, name, value in losses(d) if name.endswith("/loss")])
+          for d in (tmp_path, whole_dir))
+  np.testing.assert_allclose(a, b, rtol=2e-4)
+
+
+@pytest.mark.parametrize("name", ["randommask", "cm_step"])
+def test_other_schedules_follow_the_step_and_resume(name, tiny_data, tmp_path, monkeypatch):
+  import importlib
+  config = importlib.import_module(f"configs.{name}").get_config("tiny")
+  config.data.dir, config.data.name = str(tiny_data), "simulated_barcodes"
+  run.run(config, tmp_path / "whole")
+  monkeypatch.setattr(run.Events, "must_stop", lambda self, step: step == 5)
+  run.run(config, tmp_path / "cut")
+  monkeypatch.undo()
+  run.run(config, tmp_path / "cut")
+  assert losses(tmp_path / "cut") == losses(tmp_path / "whole")
+  same_params(tmp_path / "cut", tmp_path / "whole")
+  log = (tmp_path / "whole" / "log.txt").read_text()
+  if name == "randommask":
+    assert "phase 3 of 3, windows of 6, 8, 10, 12, 14 tokens" in log
+    phases = [row["curriculum/phase"] for row in metrics.read_rows(
+        tmp_path / "whole" / "metrics.jsonl") if "curriculum/phase" in row]
+    assert phases == sorted(phases) and set(phases) == {1, 2, 3}
+  else:
+    assert "global_pmi in 10% of the updates, else gene_mask" in log
+
+
+def test_a_run_is_one_compilation_of_the_step_whatever_the_stage(
+    tiny_data, tmp_path, monkeypatch):
+  from dnajax.training import step as step_lib
+  steps = []
+  plain = step_lib.jit_train_step
+  monkeypatch.setattr(step_lib, "jit_train_step",
+                      lambda *args, **kwargs: steps.append(plain(*args, **kwargs))
+                      or steps[-1])
+  run.run(cm_gems_config(tiny_data), tmp_path)
+  assert len(steps) == 1 and steps[0]._cache_size() == 1
+
+
+def test_resuming_with_another_pmi_table_is_refused(whole, tmp_path, tiny_data):
+  from dnajax import errors
+  config, workdir = whole
+  source = next(tiny_data.glob("simulated_barcodes/*/npmi_k3.npz"))
+  arrays = dict(np.load(source))
+  arrays["rank"] = arrays["rank"][::-1]
+  np.savez(tmp_path / "other.npz", **arrays)
+  config = cm_gems_config(tiny_data)
+  config.masking.pmi_table = str(tmp_path / "other.npz")
+  with pytest.raises(errors.UserError, match="PMI table fingerprint"):
+    run.run(config, workdir)
