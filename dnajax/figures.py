@@ -31,6 +31,9 @@ def training_curves(curves, results):
       ("accuracy (%)", 100, _series(curves, "accuracy", "macro_accuracy", counts)),
       ("effective rank of the features", 1,
        _series(curves, "effective_rank", None, ()))]
+  switches = _switches(curves)
+  if switches:
+    panels.insert(1, ("validation perplexity", 1, _series(curves, "perplexity", None, ())))
   panels = [panel for panel in panels if panel[2]]
   if not panels:
     return None
@@ -44,7 +47,13 @@ def training_curves(curves, results):
       for entry in counts.values():
         axes.axhline(100 * entry["value"], color=_GREY, linestyle="--", linewidth=1.2,
                      label=f"{entry['features']} ({entry['evaluator']})")
-    if "loss" not in label:    # whose range is far from zero
+    for run, step in switches.items():
+      axes.axvline(step, color=_GREY, linestyle=":", linewidth=1.4,
+                   label=f"{run}: switch at {step:,}" if len(curves) > 1
+                   else f"switch at {step:,}")
+    if label == "validation perplexity":
+      axes.set_yscale("log")
+    elif "loss" not in label:  # whose range is far from zero
       axes.set_ylim(bottom=0)
     axes.set_xlabel("updates")
     axes.set_ylabel(label)
@@ -52,6 +61,13 @@ def training_curves(curves, results):
     axes.legend(frameon=False, fontsize=8, handlelength=3.5, loc="upper center",
                 bbox_to_anchor=(0.5, -0.17))
   return fig
+
+
+def _switches(curves):
+  """{run: step of the switch of its curriculum cm_gems}, of runs that have switched."""
+  steps = {run: max((row.get("curriculum/switch_step", -1) for row in rows), default=-1)
+           for run, rows in curves.items()}
+  return {run: int(step) for run, step in steps.items() if step >= 0}
 
 
 def _series(curves, metric, companion, left_out):

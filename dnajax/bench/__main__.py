@@ -1,4 +1,4 @@
-"""`python -m dnajax.bench {input,npmi,train}`: speed beside a reference.
+"""`python -m dnajax.bench {input,masking,npmi,train}`: speed beside a reference.
 
 Every figure stands next to what it is compared with, measured in the same run:
 machines are noisy, ratios less so.
@@ -6,6 +6,7 @@ machines are noisy, ratios less so.
   python -m dnajax.bench train --config=configs/barcodemae.py:paper \\
       --config.batch_size=16 --config.model.dtype=float32
   python -m dnajax.bench input --config=configs/barcodemae.py
+  python -m dnajax.bench masking
   python -m dnajax.bench npmi --mbp=100
 """
 
@@ -25,15 +26,18 @@ _OUTPUT = flags.DEFINE_string("output", None, "JSON file for the figures.")
 @errors.exit_cleanly
 def bench(argv):
   """Runs the command."""
-  if len(argv) != 2 or argv[1] not in ("input", "npmi", "train"):
+  if len(argv) != 2 or argv[1] not in ("input", "masking", "npmi", "train"):
     raise errors.UserError("Say what to measure: python -m dnajax.bench input "
-                           "(or train) --config=FILE; or npmi.")
+                           "(or train) --config=FILE; or masking; or npmi.")
   logging.set_verbosity(logging.WARNING)
   if argv[1] == "npmi":  # without a config
     from dnajax import host_memory
     from dnajax.bench import npmi
     host_memory.keep_freed_memory()  # as data_pipelines.npmi does
     figures = npmi.measure(num_bases=_MBP.value * 10**6, rounds=_ROUNDS.value)
+  elif argv[1] == "masking":
+    from dnajax.bench import masking
+    figures = masking.measure(rounds=_ROUNDS.value)
   else:
     figures = _measure_config(argv[1])
   for name, value in figures.items():

@@ -10,7 +10,7 @@ random_share=.1).
 import jax
 import jax.numpy as jnp
 
-from dnajax.masking import types
+from dnajax.masking import lowest, types
 
 
 def replace(key, tokens, is_selected, *, vocabulary, num_kept, num_scored,
@@ -156,18 +156,25 @@ def _pack(key, is_candidate, size, is_favoured=None):
   Returns:
     ids [B, S] int32 (0 in empty slots), is_used [B, S], is_kept [B, L].
   """
-  length = is_candidate.shape[1]
-  is_kept = is_candidate
-  if size < length:
-    draws = jax.random.uniform(key, is_candidate.shape)
+  num_rows, length = is_candidate.shape
+
+  def lose_surplus():
+    draws, largest = lowest.draws(key, is_candidate.shape)
     if is_favoured is not None:
-      draws = jnp.where(is_favoured, -1.0, draws)
-    draws = jnp.where(is_candidate, draws, 2.0)
-    rank = jnp.argsort(jnp.argsort(draws, axis=1), axis=1)
-    is_kept &= rank < size
-  order = jnp.argsort(~is_kept, axis=1, stable=True).astype(jnp.int32)
+      draws, largest = jnp.where(is_favoured, 0, draws + 1), largest + 1
+    return lowest.select(draws, is_candidate, jnp.full((num_rows, 1), size),
+                         largest=largest)
+
+  # Most batches have no row with too many.
+  is_kept = jax.lax.cond((is_candidate.sum(axis=1) > size).any(),
+                         lose_surplus, lambda: is_candidate)
+  # A scatter: on a CPU much faster than any sort.
+  slots = jnp.where(is_kept, jnp.cumsum(is_kept, axis=1) - 1, size)
+  positions = jnp.broadcast_to(jnp.arange(length, dtype=jnp.int32), slots.shape)
+  ids = jnp.zeros((num_rows, size), jnp.int32).at[
+      jnp.arange(num_rows)[:, None], slots].set(positions, mode="drop")
   is_used = jnp.arange(size) < is_kept.sum(axis=1, keepdims=True)  # [B, S]
-  return jnp.where(is_used, order[:, :size], 0), is_used, is_kept
+  return ids, is_used, is_kept
 
 
 def _take(array, ids):

@@ -5,7 +5,7 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from dnajax.masking import kmer_span, pmi
+from dnajax.masking import kmer_span, lowest, pmi
 
 ORDERS = ("sorted", "public")
 
@@ -62,11 +62,11 @@ def gene_mask(key, tokens, is_maskable, *, ranks, probability, rank_by="token",
   num_centres = is_centre.sum(axis=1, keepdims=True)               # [B, 1]
   num_best = (num_centres + 1) // 2
   if order == "sorted":
-    is_chosen = pmi.lowest(
+    is_chosen = lowest.select(
         best, is_centre, num_best, ignore_bits=pmi.TIE_BITS,
         largest=(ranks.shape[0] + 1 << pmi.TIE_BITS) - 1)
   else:
-    is_chosen = pmi.lowest(_set_order(num_centres, tokens.shape[1]), is_centre,
+    is_chosen = lowest.select(_set_order(num_centres, tokens.shape[1]), is_centre,
                            num_best, largest=tokens.shape[1])
   is_chosen |= is_centre & (num_best < min_best)
   # b(c) is where the index of its offset, moved by that offset, comes to lie.

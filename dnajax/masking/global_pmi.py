@@ -2,7 +2,7 @@
 
 import jax
 
-from dnajax.masking import kmer_span, pmi
+from dnajax.masking import kmer_span, lowest, pmi
 
 
 def global_pmi(key, tokens, is_maskable, *, ranks, probability, rank_by="token",
@@ -38,6 +38,6 @@ def global_pmi(key, tokens, is_maskable, *, ranks, probability, rank_by="token",
   """
   is_hit = jax.random.bernoulli(key, probability, tokens.shape) & is_maskable
   rank = pmi.ranks_of(rank_by, ranks, tokens, unranked="worst")
-  is_top = pmi.lowest(rank, is_maskable, is_hit.sum(axis=1, keepdims=True),
+  is_top = lowest.select(rank, is_maskable, is_hit.sum(axis=1, keepdims=True),
                       largest=ranks.shape[0])
   return kmer_span.dilate(is_top, range(-reach, reach + 1)) & is_maskable

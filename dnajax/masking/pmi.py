@@ -9,12 +9,11 @@ import functools
 import json
 import zipfile
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from dnajax import bases, errors
-from dnajax.masking import kmer_span
+from dnajax.masking import kmer_span, lowest
 
 UNRANKED = 0
 TIE_BITS = 3  # of `local_best`: up to eight offsets
@@ -154,7 +153,7 @@ def ranks_of(rank_by, ranks, tokens, *, unranked):
   if rank_by not in RANK_BY:
     raise ValueError(f"Unknown rank_by {rank_by!r}. Known: {', '.join(RANK_BY)}.")
   num_ids = ranks.shape[0]
-  ranks = jnp.asarray(ranks).astype(_small_type((num_ids + 1) << TIE_BITS))
+  ranks = jnp.asarray(ranks).astype(lowest.small_type((num_ids + 1) << TIE_BITS))
   if rank_by == "token":
     return token_ranks(ranks, tokens)
   return jnp.broadcast_to(
@@ -183,55 +182,6 @@ def local_best(rank, is_candidate, offsets):
       other | rank.dtype.type(i) for i, other in enumerate(at_offset)))
 
 
-def lowest(values, is_candidate, num_wanted, *, largest, ignore_bits=0):
-  """The `num_wanted` candidates of each row with the lowest values.
-
-  Ties go to the earlier position. Found by bisection on the value and then on
-  the position, each step one comparison and one count over the row: on a CPU
-  this is several times faster than sorting the rows.
-
-  Args:
-    values: [B, L] int, 0..largest where is_candidate.
-    is_candidate: [B, L] bool.
-    num_wanted: [B, 1] int32; more than there are candidates means all.
-    largest: static int.
-    ignore_bits: static int; values that differ in no other than that many
-      lowest bits are ties.
-
-  Returns:
-    [B, L] bool, a subset of `is_candidate`.
-  """
-  length = values.shape[1]
-  dtype = _small_type(max(largest, length))
-  values = values.astype(dtype)
-  num_wanted = jnp.minimum(num_wanted, length).astype(dtype)
-  limit = _bisect(values, is_candidate, num_wanted, largest, ignore_bits)
-  is_below = is_candidate & (values < limit)
-  is_tied = is_candidate & (values >> ignore_bits == limit >> ignore_bits)
-  positions = jnp.broadcast_to(jnp.arange(length, dtype=dtype), values.shape)
-  num_left = num_wanted - is_below.sum(axis=1, keepdims=True, dtype=dtype)
-  last = _bisect(positions, is_tied, num_left, length)
-  return is_below | (is_tied & (positions < last))
-
-
-def _bisect(values, is_candidate, num_wanted, largest, ignore_bits=0):
-  """Largest x with at most `num_wanted` candidates below x. -> [B, 1].
-
-  x is a multiple of 2^ignore_bits and has no more bits than `largest`.
-  """
-  dtype = values.dtype
-  num_bits = int(largest).bit_length()
-
-  def step(i, x):
-    trial = x + (dtype.type(1) << (num_bits - 1 - i).astype(dtype))
-    num_below = (is_candidate & (values < trial)).sum(
-        axis=1, keepdims=True, dtype=dtype)
-    return jnp.where(num_below <= num_wanted, trial, x)
-
-  return jax.lax.fori_loop(0, num_bits - ignore_bits, step,
-                           jnp.zeros_like(num_wanted))
-
-
 def _replace_unranked(ranks, unranked):
   if unranked not in ("best", "worst"):
     raise ValueError(f"unranked={unranked!r} must be 'best' or 'worst'.")
@@ -239,8 +189,3 @@ def _replace_unranked(ranks, unranked):
   if unranked == "best":
     return ranks  # UNRANKED is below every rank
   return jnp.where(ranks == UNRANKED, ranks.max(), ranks)
-
-
-def _small_type(largest):
-  # Half the bytes is nearly twice the speed on a CPU.
-  return jnp.dtype("uint16" if largest < 2**16 else "int32")

@@ -5,6 +5,7 @@ import pathlib
 import jax
 import jax.numpy as jnp
 
+from dnajax import config as config_lib
 from dnajax import errors, registry
 from dnajax.data import records
 from dnajax.masking import kmer_span, pmi, schedule
@@ -54,7 +55,7 @@ def load_ranks(config, vocabulary):
   Raises:
     UserError: a selection needs the table and none is named, or it is wrong.
   """
-  masking = config.masking
+  masking = config_lib.complete(config).masking
   needing = [name for name in names(masking) if name in NEEDS_RANKS]
   if not masking.pmi_table:
     if needing:
@@ -63,15 +64,15 @@ def load_ranks(config, vocabulary):
           "config.masking.pmi_table. Make one with python -m data_pipelines.npmi "
           f"--input=genome.fa.gz --k={config.tokens.k} --output=FILE.npz.")
     return None
-  return pmi.load_ranks(_find_table(config), vocabulary)
+  return pmi.load_ranks(_find_table(masking.pmi_table, config.data), vocabulary)
 
 
-def _find_table(config):
-  path = pathlib.Path(config.masking.pmi_table)
+def _find_table(name, data):
+  path = pathlib.Path(name)
   if path.exists() or path.is_absolute():
     return path
   try:
-    inside = records.find(config.data.dir, config.data.name) / path
+    inside = records.find(data.dir, data.name) / path
   except errors.UserError:
     return path
   return inside if inside.exists() else path

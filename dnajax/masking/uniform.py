@@ -3,6 +3,8 @@
 import jax
 import jax.numpy as jnp
 
+from dnajax.masking import lowest
+
 COUNTS = ("bernoulli", "exact")
 
 
@@ -21,11 +23,10 @@ def uniform(key, tokens, is_maskable, *, ratio, count="bernoulli"):
   Returns:
     is_selected, [B, L] bool, a subset of `is_maskable`.
   """
-  draws = jax.random.uniform(key, tokens.shape)
   if count == "bernoulli":
-    return (draws < ratio) & is_maskable
+    return (jax.random.uniform(key, tokens.shape) < ratio) & is_maskable
   num_wanted = jnp.floor(
       ratio * is_maskable.sum(axis=1, keepdims=True) + 0.5)        # [B, 1]
-  order = jnp.argsort(jnp.where(is_maskable, draws, 2.0), axis=1, stable=True)
-  rank = jnp.argsort(order, axis=1)                                # [B, L]
-  return (rank < num_wanted) & is_maskable
+  draws, largest = lowest.draws(key, tokens.shape)
+  return lowest.select(draws, is_maskable, num_wanted.astype(jnp.int32),
+                       largest=largest)

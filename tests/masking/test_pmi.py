@@ -8,7 +8,7 @@ import pytest
 import selection_rows
 
 from dnajax import errors
-from dnajax.masking import pmi
+from dnajax.masking import lowest, pmi
 from dnajax.tokens import vocabulary
 
 
@@ -125,7 +125,7 @@ def test_lowest_is_a_stable_sort_of_the_candidates(jit, largest, ignore_bits, le
   is_candidate[::7] = False
   is_candidate[1::7] = True
   num_wanted = rng.integers(0, length + 3, (40, 1)).astype(np.int32)
-  fn = lambda *args: pmi.lowest(*args, largest=largest, ignore_bits=ignore_bits)
+  fn = lambda *args: lowest.select(*args, largest=largest, ignore_bits=ignore_bits)
   got = (jax.jit(fn) if jit else fn)(
       jnp.asarray(values, jnp.int32), is_candidate, jnp.asarray(num_wanted))
   want = np.zeros_like(is_candidate)
