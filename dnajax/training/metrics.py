@@ -71,10 +71,10 @@ class Console:
 
 # In metrics.jsonl only: the same in every row, or of interest when something is odd.
 _QUIET = ("seconds_left", "learning_rate", "share", "kept_share", "kept_overflow",
-          "scored_overflow", "tokens_per_second", "macro_accuracy", "num_tokens",
-          "num_keys", "num_queries", "hard_share", "switch_step",
-          "smallest_change", "phase", "rate_factor", "num_unknown_labels", "num_unlabelled_keys",
-          "num_unlabelled_queries", "perplexity")
+          "scored_overflow", "hidden_share", "tokens_per_second", "macro_accuracy",
+          "num_tokens", "num_keys", "num_queries", "hard_share", "switch_step",
+          "smallest_change", "phase", "rate_factor", "num_unknown_labels",
+          "num_unlabelled_keys", "num_unlabelled_queries", "perplexity")
 
 
 class TensorBoard:
