@@ -54,7 +54,7 @@ def training_curves(curves, results):
     if label == "validation perplexity":
       axes.set_yscale("log")
     elif "loss" not in label:  # whose range is far from zero
-      axes.set_ylim(bottom=0)
+      axes.set_ylim(0, 1.03 * axes.get_ylim()[1])
     axes.set_xlabel("updates")
     axes.set_ylabel(label)
     # Below the axes: no place inside is free in every run.

@@ -10,7 +10,7 @@ from data_pipelines import prepare
 from data_pipelines.simulated_barcodes import codon_model, settings, simulate
 from dnajax import errors
 
-SMALL = dict(orders=2, families=2, genera=2, species=5, individuals=8)
+SMALL = dict(orders=2, families=2, genera=2, species=5, unseen_species=2, individuals=8)
 
 
 class Collected:
@@ -43,7 +43,7 @@ def test_unseen_species_are_in_no_other_split_and_their_genera_are_in_train():
             for split in simulate.SPLITS}
   assert genera["unseen"] == genera["train"] and len(genera["train"]) == 8
   assert species["train"] == species["valid"] == species["test"]
-  assert len(species["unseen"]) == 8 * settings.Settings().unseen_species
+  assert len(species["unseen"]) == 8 * SMALL["unseen_species"]
 
 
 def test_pretrain_records_of_unseen_species_do_not_hide_behind_an_absent_name():
@@ -77,7 +77,7 @@ def test_third_positions_vary_most_and_second_ones_least():
   bases, _, st = aligned()
   differs = (bases[:, None] != bases[None]).mean((0, 1))
   first, second, third = (differs[(st.length % 3 + i)::3].mean() for i in range(3))
-  assert third > 2 * first and first > second
+  assert third > 1.5 * first and first > 1.5 * second  # third ones are saturated
 
 
 def test_sequences_are_rich_in_a_and_t_and_third_positions_most():
@@ -169,31 +169,37 @@ def test_prepare_simulated_needs_no_flags_and_is_read_by_tfds(tmp_path):
   assert again["fingerprint"] == summary["fingerprint"]
 
 
-def kmer_counts(texts, k=6):
-  """Unit-length counts of k-mers without N, [n, 4**k]."""
+def kmer_counts(texts, k=6, stride=1):
+  """Counts of k-mers without N, [n, 4**k]."""
   out = np.zeros((len(texts), 4 ** k), np.float32)
   for row, text in zip(out, texts, strict=True):
     codes = np.array(["ACGTN".index(letter) for letter in text])
-    windows = np.lib.stride_tricks.sliding_window_view(codes, k)
+    windows = np.lib.stride_tricks.sliding_window_view(codes, k)[::stride]
     windows = windows[(windows < 4).all(1)]
     row += np.bincount(windows @ 4 ** np.arange(k), minlength=4 ** k)
-  return out / np.linalg.norm(out, axis=1, keepdims=True)
+  return out
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_the_genus_of_unseen_species_is_neither_trivial_nor_hopeless(seed):
+def test_the_genus_of_unseen_species_is_there_to_be_found_but_not_for_the_untrained(seed):
   collected = Collected()
   simulate.fill(collected, settings.Settings(seed=seed))
   keys, queries = ([row for row in collected.rows if row[0] == split]
                    for split in ("train", "unseen"))
-  similarity = (kmer_counts([row[2] for row in queries])
-                @ kmer_counts([row[2] for row in keys]).T)
-  nearest = [keys[i][3][2] for i in similarity.argmax(1)]
-  accuracy = np.mean([genus == row[3][2] for genus, row in zip(nearest, queries, strict=True)])
-  print(f"seed {seed}: 6-mer counts, cosine 1-NN, genus of unseen: {accuracy:.1%}")
-  assert len({row[3][2] for row in keys}) >= 100
-  assert .7 < accuracy < .88
+  genera, wanted = ([row[3][2] for row in rows] for rows in (keys, queries))
+
+  def accuracy(features):
+    keys_at, queries_at = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in features)
+    nearest = (queries_at @ keys_at.T).argmax(1)
+    return np.mean([genera[i] == genus for i, genus in zip(nearest, wanted, strict=True)])
+
+  texts = [[row[2] for row in rows] for rows in (keys, queries)]
+  assert len(set(genera)) == 24
+  assert .85 < accuracy([kmer_counts(x) for x in texts]) < .95
+  # What an untrained encoder does to tokens: a random projection, one frame.
+  projection = np.random.default_rng(0).normal(size=(4 ** 6, 128))
+  assert .2 < accuracy([kmer_counts(x, stride=6) @ projection for x in texts]) < .5
 
 
 @pytest.mark.parametrize("changes, message", [
