@@ -77,7 +77,7 @@ def test_third_positions_vary_most_and_second_ones_least():
   bases, _, st = aligned()
   differs = (bases[:, None] != bases[None]).mean((0, 1))
   first, second, third = (differs[(st.length % 3 + i)::3].mean() for i in range(3))
-  assert third > 1.5 * first and first > 1.5 * second  # third ones are saturated
+  assert third > 1.5 * first and first > second  # third ones are saturated
 
 
 def test_sequences_are_rich_in_a_and_t_and_third_positions_most():
@@ -199,7 +199,7 @@ def test_the_genus_of_unseen_species_is_there_to_be_found_but_not_for_the_untrai
   assert .85 < accuracy([kmer_counts(x) for x in texts]) < .95
   # What an untrained encoder does to tokens: a random projection, one frame.
   projection = np.random.default_rng(0).normal(size=(4 ** 6, 128))
-  assert .2 < accuracy([kmer_counts(x, stride=6) @ projection for x in texts]) < .5
+  assert .2 < accuracy([kmer_counts(x, stride=6) @ projection for x in texts]) < .6
 
 
 @pytest.mark.parametrize("changes, message", [
