@@ -14,8 +14,7 @@ import time
 
 from absl import app, flags
 
-import dnajax
-from data_pipelines import ngrams, pmi_table, prepare, summary_text
+from data_pipelines import ngrams, pmi_table, prepare, summary_text, write
 from dnajax import errors, files, host_memory
 
 FLAGS = flags.FLAGS
@@ -76,7 +75,7 @@ def make_table(inputs, *, k=6, method="published", strands="single", min_count=1
                      for path in inputs],
           "strands": strands, "num_records": counts.num_records,
           "num_letters": counts.num_letters, "num_unknown": counts.num_unknown,
-          "created_by": f"dnajax {dnajax.__version__}"})
+          "created_by": write.CREATED_BY})
 
 
 def describe(table):
@@ -106,7 +105,7 @@ def _published():
   difference, correlation = pmi_table.agreement(table, pmi_table.recompute(table))
   print(f"made again from its own counts: largest difference of the scores "
         f"{difference:.4f}, Spearman correlation of the ranks {correlation:.7f}")
-  table.provenance["created_by"] = f"dnajax {dnajax.__version__}"
+  table.provenance["created_by"] = write.CREATED_BY
   return table
 
 

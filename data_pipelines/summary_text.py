@@ -1,7 +1,6 @@
 """What the prepare command prints at its end."""
 
-import resource
-import sys
+from dnajax import host_memory
 
 
 def describe(summary, directory, *, data_dir, seconds):
@@ -36,6 +35,4 @@ def describe(summary, directory, *, data_dir, seconds):
 
 def cost(seconds):
   """Time and peak memory of this process as text."""
-  peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-  peak *= 1 if sys.platform == "darwin" else 1024          # bytes there, kB elsewhere
-  return f"{seconds:.1f} s, peak memory {peak / 2**20:,.0f} MiB"
+  return f"{seconds:.1f} s, peak memory {host_memory.peak_mib():,.0f} MiB"

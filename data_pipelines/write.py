@@ -13,11 +13,12 @@ import shutil
 import tqdm
 from absl import logging
 
+import dnajax
 from data_pipelines import pmi_table, staging
 from data_pipelines import spool as spool_lib
 from dnajax import errors
 
-CREATED_BY = "dnajax 0.1.0"
+CREATED_BY = f"dnajax {dnajax.__version__}"
 _SUFFIXES = re.compile(
     r"\.(tsv|csv|txt|tab|parquet|pq|fa|fasta|fas|fna|fq|fastq|gz|bz2|xz|zst)$", re.I)
 

@@ -9,9 +9,9 @@ import ml_collections
 
 from dnajax import errors, registry
 from dnajax.masking import checks
+from dnajax.models import masked_lm
 from dnajax.tokens import kmers, vocabulary
 
-HEADS = ("linear", "transform")
 SCALINGS = ("per_64_sequences", "absolute")
 
 # Keys that came later, with what a config that lacks them means.
@@ -41,6 +41,7 @@ class Derived:
   read_length: int          # base pairs per row that training reads
   peak_learning_rate: float
   reverse_complement: float  # chance of a training row to be turned round
+  masking: ml_collections.ConfigDict  # config.masking with all keys
 
 
 def derive(config):
@@ -85,7 +86,8 @@ def derive(config):
       read_length=config.data.max_length
       + (tokens.k - 1 if tokens.random_offset else 0),
       peak_learning_rate=config.optimizer.learning_rate * scale,
-      reverse_complement=tokens.reverse_complement)
+      reverse_complement=tokens.reverse_complement,
+      masking=masking)
 
 
 def complete(config):
@@ -159,7 +161,7 @@ def _check(config):
        f"a divisor of model.width={model.width}"),
       ("model.norm", model.norm, model.norm in ("post", "pre"), "'post' or 'pre'"),
       ("model.head", model.get("head", "linear"),  # masked_lm only
-       model.get("head", "linear") in HEADS, "'linear' or 'transform'"),
+       model.get("head", "linear") in masked_lm.HEADS, "'linear' or 'transform'"),
       ("model.dtype", model.dtype, model.dtype in ("float32", "bfloat16"),
        "'float32' or 'bfloat16'"),
       ("model.attention", model.attention,

@@ -2,16 +2,15 @@
 
 import gzip
 import pathlib
-import resource
 import shutil
 import statistics
-import sys
 import tempfile
 import time
 
 import numpy as np
 
 from dnajax import bases as base_codes
+from dnajax import host_memory
 
 _LONGEST = 10
 _COLUMNS = 80
@@ -47,7 +46,7 @@ def measure(*, num_bases, rounds):
       for path, times in seconds.items():
         times.append(_timed(lambda path=path: ngrams.count(
             [str(path)], show_progress=False))[0])
-    peak = _peak_memory()
+    peak = host_memory.peak_mib()
     ours, reference = ngrams.count([str(small)], show_progress=False).of, []
     for _ in range(rounds):
       time_taken, expected = _timed(lambda: _reference(small))
@@ -102,8 +101,3 @@ def _reference(path):
       is_known &= letters < 4
     out[n] = np.bincount(numbers[is_known], minlength=4 ** n)
   return out
-
-
-def _peak_memory():
-  peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-  return peak / 2**20 if sys.platform == "darwin" else peak / 2**10

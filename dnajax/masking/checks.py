@@ -1,7 +1,7 @@
 """Checks of config.masking that concern one selection or curriculum."""
 
 from dnajax import errors, registry
-from dnajax.masking import gene_mask, pmi, random_window, schedule
+from dnajax.masking import gene_mask, pmi, random_window, schedule, uniform
 
 
 def check(config):
@@ -25,8 +25,7 @@ def check(config):
       ("random_share", masking.random_share,
        0 <= masking.random_share <= 1 - masking.mask_share + 1e-9,
        "at most 1 - masking.mask_share"),
-      ("count", masking.count, masking.count in ("bernoulli", "exact"),
-       "'bernoulli' or 'exact'"),
+      ("count", masking.count, masking.count in uniform.COUNTS, _one_of(uniform.COUNTS)),
       ("round_to", masking.round_to, masking.round_to >= 1, "at least 1"),
       ("slot_quantile", masking.slot_quantile, 0 < masking.slot_quantile <= 1,
        "above 0 and at most 1"),

@@ -166,9 +166,10 @@ def _pack(key, is_candidate, size, is_favoured=None):
     return lowest.select(draws, is_candidate, jnp.full((num_rows, 1), size),
                          largest=largest)
 
-  # Most batches have no row with too many.
-  is_kept = jax.lax.cond((is_candidate.sum(axis=1) > size).any(),
-                         lose_surplus, lambda: is_candidate)
+  is_kept = is_candidate
+  if size < length:  # and even then most batches have no row with too many
+    is_kept = jax.lax.cond((is_candidate.sum(axis=1) > size).any(),
+                           lose_surplus, lambda: is_candidate)
   # A scatter: on a CPU much faster than any sort.
   slots = jnp.where(is_kept, jnp.cumsum(is_kept, axis=1) - 1, size)
   positions = jnp.broadcast_to(jnp.arange(length, dtype=jnp.int32), slots.shape)

@@ -67,7 +67,7 @@ def gene_mask(key, tokens, is_maskable, *, ranks, probability, rank_by="token",
         largest=(ranks.shape[0] + 1 << pmi.TIE_BITS) - 1)
   else:
     is_chosen = lowest.select(_set_order(num_centres, tokens.shape[1]), is_centre,
-                           num_best, largest=tokens.shape[1])
+                              num_best, largest=tokens.shape[1])
   is_chosen |= is_centre & (num_best < min_best)
   # b(c) is where the index of its offset, moved by that offset, comes to lie.
   index = jnp.where(is_chosen, best & (2**pmi.TIE_BITS - 1), len(span_offsets))

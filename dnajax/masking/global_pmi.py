@@ -39,5 +39,5 @@ def global_pmi(key, tokens, is_maskable, *, ranks, probability, rank_by="token",
   is_hit = jax.random.bernoulli(key, probability, tokens.shape) & is_maskable
   rank = pmi.ranks_of(rank_by, ranks, tokens, unranked="worst")
   is_top = lowest.select(rank, is_maskable, is_hit.sum(axis=1, keepdims=True),
-                      largest=ranks.shape[0])
+                         largest=ranks.shape[0])
   return kmer_span.dilate(is_top, range(-reach, reach + 1)) & is_maskable

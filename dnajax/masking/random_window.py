@@ -72,6 +72,10 @@ def num_sizes_at(step, boundaries, counts):
                      "boundaries: there is one phase more than boundaries.")
   if list(boundaries) != sorted(set(boundaries)):
     raise ValueError(f"boundaries={boundaries!r} must increase.")
-  phase = sum((jnp.asarray(step) >= boundary).astype(jnp.int32)
-              for boundary in boundaries)
-  return jnp.asarray(counts, jnp.int32)[phase]
+  return jnp.asarray(counts, jnp.int32)[phase_at(step, boundaries)]
+
+
+def phase_at(step, boundaries):
+  """How many boundaries a step has reached, int32 scalar; both as above."""
+  return (jnp.asarray(step) >= jnp.asarray(tuple(boundaries), jnp.int32)).sum(
+      dtype=jnp.int32)

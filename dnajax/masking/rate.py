@@ -40,14 +40,12 @@ def resolve(config, split):
   Raises:
     UserError: no probability gives that ratio, or there is no PMI table.
   """
-  config = config_lib.complete(config)
+  config = config_lib.complete(config)  # a copy
   masking = config.masking
   if masking.selection == "uniform" and masking.curriculum.name == "none":
     return config, []
-  config = ml_collections.ConfigDict(config.to_dict())
-  masking = config.masking
   derived = config_lib.derive(config)
-  ranks = strategy.load_ranks(config, derived.vocabulary)
+  ranks = strategy.load_ranks(masking, config.data, derived.vocabulary)
   tokens = _sample(config, derived, split)
   num_maskable = max(int(tokens.is_maskable.sum()), 1)
 

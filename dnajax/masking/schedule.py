@@ -75,9 +75,9 @@ def stage_at(masking, total_steps, progress, step, key):
   else:
     is_hard = progress.switch_step >= 0 if name == "cm_gems" else jnp.bool_(False)
   return Stage(
-      is_hard=is_hard, phase=_interval(step, masking.phases.boundaries),
+      is_hard=is_hard, phase=random_window.phase_at(step, masking.phases.boundaries),
       rate_factor=jnp.asarray((1.0, *masking.rate.factors), jnp.float32)[
-          _interval(step, masking.rate.boundaries)])
+          random_window.phase_at(step, masking.rate.boundaries)])
 
 
 def hard_share_at(step, total_steps, num_blocks):
@@ -97,7 +97,7 @@ def hard_share_at(step, total_steps, num_blocks):
     float32 scalar, 0 .. (num_blocks - 1) / num_blocks.
   """
   boundaries = [math.ceil(j * total_steps / num_blocks) for j in range(1, num_blocks)]
-  return _interval(step, boundaries).astype(jnp.float32) / num_blocks
+  return random_window.phase_at(step, boundaries).astype(jnp.float32) / num_blocks
 
 
 def num_sizes(masking, phase):
@@ -157,12 +157,12 @@ def describe(masking, total_steps, progress, step):
     parts.append(f"{masking.selection}" if switch_step < 0 else
                  f"{curriculum.hard}, switched at step {switch_step}")
   if masking.phases.boundaries:
-    phase = int(_interval(step, masking.phases.boundaries))
+    phase = int(random_window.phase_at(step, masking.phases.boundaries))
     sizes = masking.window_sizes[:masking.phases.counts[phase]]
     parts.append(f"phase {phase + 1} of {len(masking.phases.counts)}, windows of "
                  f"{', '.join(map(str, sizes))} tokens")
   if masking.rate.boundaries:
-    factor = (1.0, *masking.rate.factors)[int(_interval(step, masking.rate.boundaries))]
+    factor = _at((1.0, *masking.rate.factors), step, masking.rate.boundaries)
     parts.append(f"{factor:g} × the first rate")
   return "; ".join(parts)
 
@@ -179,14 +179,13 @@ def metrics(masking, total_steps, progress, step):
     if np.isfinite(progress.smallest_change):
       values["curriculum/smallest_change"] = float(progress.smallest_change)
   if masking.phases.boundaries:
-    values["curriculum/phase"] = float(_interval(step, masking.phases.boundaries) + 1)
+    values["curriculum/phase"] = float(random_window.phase_at(step, masking.phases.boundaries) + 1)
   if masking.rate.boundaries:
-    values["curriculum/rate_factor"] = (1.0, *masking.rate.factors)[
-        int(_interval(step, masking.rate.boundaries))]
+    values["curriculum/rate_factor"] = _at(
+        (1.0, *masking.rate.factors), step, masking.rate.boundaries)
   return values
 
 
-def _interval(step, boundaries):
-  """How many boundaries a step has reached, int32 scalar."""
-  return (jnp.asarray(step) >= jnp.asarray(tuple(boundaries), jnp.int32)).sum(
-      dtype=jnp.int32)
+def _at(values, step, boundaries):
+  """The value of the stretch of steps that a step lies in; of one more than boundaries."""
+  return values[int(random_window.phase_at(step, boundaries))]

@@ -5,7 +5,6 @@ import pathlib
 import jax
 import jax.numpy as jnp
 
-from dnajax import config as config_lib
 from dnajax import errors, registry
 from dnajax.data import records
 from dnajax.masking import kmer_span, pmi, schedule
@@ -46,25 +45,29 @@ def names(masking):
   return out
 
 
-def load_ranks(config, vocabulary):
-  """Ranks of the config's PMI table, [V] int32; None without config.masking.pmi_table.
+def load_ranks(masking, data, vocabulary):
+  """Ranks of the config's PMI table, [V] int32; None without masking.pmi_table.
 
   A path that does not exist as it is written is looked up in the directory of
   the data set, where generated data sets keep tables of their own.
 
+  Args:
+    masking: config.masking, completed.
+    data: config.data.
+    vocabulary: of the tokens.
+
   Raises:
     UserError: a selection needs the table and none is named, or it is wrong.
   """
-  masking = config_lib.complete(config).masking
   needing = [name for name in names(masking) if name in NEEDS_RANKS]
   if not masking.pmi_table:
     if needing:
       raise errors.UserError(
           f"config.masking.selection={needing[0]!r} ranks tokens by PMI and needs "
           "config.masking.pmi_table. Make one with python -m data_pipelines.npmi "
-          f"--input=genome.fa.gz --k={config.tokens.k} --output=FILE.npz.")
+          f"--input=genome.fa.gz --k={vocabulary.k} --output=FILE.npz.")
     return None
-  return pmi.load_ranks(_find_table(masking.pmi_table, config.data), vocabulary)
+  return pmi.load_ranks(_find_table(masking.pmi_table, data), vocabulary)
 
 
 def _find_table(name, data):

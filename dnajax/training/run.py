@@ -51,9 +51,13 @@ def run(config, workdir, *, dry_run=False, profile_steps=0):
   train_step = step_lib.jit_train_step(
       step_lib.make_train_step(model, config, derived, optimizer),
       mesh=mesh, state_sharding=sharding)
+
+  def summary(start):
+    return "\n".join([describe.run_summary(
+        config, derived, mesh, split.num_records, start), *found])
+
   if dry_run:
-    print("\n".join([describe.run_summary(
-        config, derived, mesh, split.num_records, "not made (dry run)"), *found]))
+    print(summary("not made (dry run)"))
     print(describe.parameter_table(abstract.params, sharding.params))
     print(_compiled_memory(train_step, abstract, config, derived, mesh))
     return 0
@@ -68,22 +72,14 @@ def run(config, workdir, *, dry_run=False, profile_steps=0):
     if config.init_from:
       state, start = _init_from(state, config.init_from, sharding)
   else:
-    old_meta = checkpointer.meta(first_step)
-    old_meta["config"] = config_lib.complete(
-        config_lib.from_dict(old_meta["config"])).to_dict()
-    resume.check_same_run(old_meta, meta, workdir)
+    start = _check_resumable(checkpointer.meta(first_step), meta, workdir, first_step)
     state = checkpointer.restore(first_step, abstract, sharding)
-    start = f"checkpoint of step {first_step}"
-    if old_meta["config"]["total_steps"] != config.total_steps:
-      start += (f"; total_steps was {old_meta['config']['total_steps']}, the "
-                "learning rate follows the new number from here on")
   is_main = jax.process_index() == 0
   if is_main:
     files.write_text(workdir / "config.json", config_lib.to_json(config))
   console, writers = _writers(workdir, config, first_step) if is_main else (None, [])
   say = console.say if console else (lambda text: None)
-  say("\n".join([describe.run_summary(
-      config, derived, mesh, split.num_records, start), *found]))
+  say(summary(start))
   first_step = first_step or 0
   if first_step >= config.total_steps:
     say(f"Already trained for {first_step} of {config.total_steps} steps.")
@@ -109,6 +105,18 @@ def run(config, workdir, *, dry_run=False, profile_steps=0):
     say(f"Stopped at step {last} as asked (SIGTERM); saved. The same command "
         "goes on from here.")
   return last
+
+
+def _check_resumable(old_meta, meta, workdir, step):
+  """Refuses to resume another run; else says what the run goes on from."""
+  old_meta["config"] = config_lib.complete(
+      config_lib.from_dict(old_meta["config"])).to_dict()
+  resume.check_same_run(old_meta, meta, workdir)
+  start, was = f"checkpoint of step {step}", old_meta["config"]["total_steps"]
+  if was != meta["config"]["total_steps"]:
+    start += (f"; total_steps was {was}, the learning rate follows the new number "
+              "from here on")
+  return start
 
 
 class Events:
@@ -205,8 +213,8 @@ def make_meta(config, derived, split):
   """What a checkpoint says about itself, JSON-serialisable."""
   vocab = derived.vocabulary
   return {
-      "config": config_lib.complete(config).to_dict(),
-      "pmi_table": _ranks_fingerprint(config, vocab),
+      "config": config.to_dict(),
+      "pmi_table": _ranks_fingerprint(config, derived),
       "vocabulary": {"k": vocab.k, "n_policy": vocab.n_policy,
                      "add_cls": vocab.add_cls},
       "ids": {"specials": list(vocab.specials), "letters": vocab.letters,
@@ -221,8 +229,8 @@ def make_meta(config, derived, split):
                       ("jax", "flax", "optax", "orbax-checkpoint", "grain")}}}
 
 
-def _ranks_fingerprint(config, vocab):
-  ranks = strategy.load_ranks(config, vocab)
+def _ranks_fingerprint(config, derived):
+  ranks = strategy.load_ranks(derived.masking, config.data, derived.vocabulary)
   return ranks if ranks is None else hashlib.sha256(ranks.tobytes()).hexdigest()[:16]
 
 

@@ -1,11 +1,12 @@
 """TrainState and its sharded creation."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from flax import struct
 
-from dnajax import config as config_lib
 from dnajax import partitioning
 from dnajax.masking import schedule as masking_schedule
 from dnajax.training import optim, step
@@ -36,9 +37,9 @@ def init_params(model, config, derived):
   """
   init_key, _ = jax.random.split(jax.random.key(config.seed))
   # Only shapes matter here: no PMI table is needed to know them.
-  config = config_lib.complete(config)
-  config.masking.selection, config.masking.curriculum.name = "uniform", "none"
-  config.masking.pmi_table = ""
+  plain = derived.masking.copy_and_resolve_references()
+  plain.selection, plain.curriculum.name, plain.pmi_table = "uniform", "none", ""
+  derived = dataclasses.replace(derived, masking=plain)
   bases = jnp.zeros((1, derived.read_length), jnp.uint8)
   masked, _ = step.make_masking(config, derived)(
       init_key, bases, masking_schedule.first_stage())
@@ -74,7 +75,7 @@ def create(model, config, derived, mesh):
     return TrainState(
         step=jnp.zeros((), jnp.int32), params=params,
         opt_state=optimizer.init(params), key=jax.random.key_data(run_key),
-        progress=masking_schedule.start(config_lib.complete(config).masking),
+        progress=masking_schedule.start(derived.masking),
         sums={name: jnp.zeros((), jnp.float32) for name in step.SUM_NAMES})
 
   with partitioning.use(mesh):

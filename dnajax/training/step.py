@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from dnajax import config as config_lib
 from dnajax import partitioning, registry
 from dnajax.masking import coverage, pmi, schedule, strategy
 from dnajax.tokens import kmers
@@ -24,8 +23,8 @@ def make_masking(config, derived, *, is_training=True):
   config.tokens.random_offset; evaluation does neither. All draws belong to
   (key, row): they depend neither on the mesh nor on the number of processes.
   """
-  masking = config_lib.complete(config).masking
-  ranks = strategy.load_ranks(config, derived.vocabulary)
+  masking = derived.masking
+  ranks = strategy.load_ranks(masking, config.data, derived.vocabulary)
   select = strategy.make(masking, derived.vocabulary, ranks)
   corrupt = registry.corruption(masking.corruption)
 
@@ -71,7 +70,6 @@ def make_train_step(model, config, derived, optimizer):
   mask = make_masking(config, derived)
   weight = config.loss.masked_loss_weight
   num_parts = config.accumulate_steps
-  masking = config_lib.complete(config).masking
 
   def part_loss(params, masked, key, scales):
     logits = model.apply({"params": params}, masked, deterministic=False,
@@ -87,7 +85,7 @@ def make_train_step(model, config, derived, optimizer):
   def train_step(state, batch):
     key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
     mask_key, dropout_key, stage_key = jax.random.split(key, 3)
-    stage = schedule.stage_at(masking, config.total_steps, state.progress,
+    stage = schedule.stage_at(derived.masking, config.total_steps, state.progress,
                               state.step, stage_key)
     masked, counts = mask(mask_key, batch["bases"], stage)
     scales = (weight / jnp.maximum(masked.is_selected.sum(), 1),
