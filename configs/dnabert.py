@@ -74,7 +74,11 @@ def get_config(variant="default"):
   config.checkpoint = dict(every_steps=200, keep=3)
   config.evals = dict(
       masked_loss=dict(type="mean_loss", every_steps=50, split="valid",
-                       batch_size=128, max_records=512))
+                       batch_size=128, max_records=512),
+      # The same masking for every config: what their losses are compared by.
+      span_loss=dict(type="mean_loss", every_steps=0, split="valid",
+                     batch_size=128, max_records=512,
+                     masking=dict(selection="kmer_span", probability=0.025)))
   config.update_from_flattened_dict(VARIANTS[variant])
   return config
 
@@ -85,6 +89,8 @@ VARIANTS = {
         "data.name": "genome/human", "data.is_generated": False,
         "masking.pmi_table": "human_k6.npz", "total_steps": 3_000,
         "evals.masked_loss.every_steps": 250,
+        "evals.masked_loss.max_records": 2_048,
+        "evals.span_loss.max_records": 2_048,
     },
     "paper": {
         # papers.md 7.1, README run: 10 rows x 25 accumulation steps x 8 GPUs
@@ -98,6 +104,7 @@ VARIANTS = {
         "log.every_steps": 100, "checkpoint.every_steps": 1_000,
         "evals.masked_loss.every_steps": 500,
         "evals.masked_loss.max_records": 10_000,
+        "evals.span_loss.max_records": 10_000,
     },
     "tiny": {
         "total_steps": 8, "batch_size": 16, "data.max_length": 42,
@@ -107,5 +114,6 @@ VARIANTS = {
         "log.every_steps": 1, "checkpoint.every_steps": 3,
         "evals.masked_loss.every_steps": 2, "evals.masked_loss.batch_size": 16,
         "evals.masked_loss.max_records": 64,
+        "evals.span_loss.batch_size": 16, "evals.span_loss.max_records": 64,
     },
 }

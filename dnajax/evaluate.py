@@ -9,9 +9,14 @@ import pathlib
 
 from absl import app, flags, logging
 
-from dnajax import errors
+from dnajax import errors, seeds
 
 FLAGS = flags.FLAGS
+
+# Names in metrics.jsonl -> names in a report.
+_OF_TRAINING = {"masking/share": "selected_share", "masking/hidden_share": "hidden_share",
+                "masking/hard_share": "hard_share",
+                "masking/mean_pmi_rank": "mean_pmi_rank"}
 
 UNTRAINED, TRAINED = "untrained encoder", "trained encoder"
 
@@ -56,11 +61,12 @@ def evaluate(workdir, *, names=None, step=None, data_dir=None, say=print):
   run = {"name": pathlib.Path(workdir).resolve().name, "step": step,
          "total_steps": config.total_steps, "seed": config.seed,
          "model": config.model.name, "data": config.data.name,
-         "fingerprint": fingerprint, "versions": meta["versions"]}
+         "fingerprint": fingerprint, "versions": meta["versions"],
+         "setting": seeds.setting(meta["config"])}
   evaluators = {name: base.make(config.evals[name], context) for name in chosen}
   params_of = {UNTRAINED: lambda: initial_params(config, derived, model),
                TRAINED: lambda: params}
-  results = []
+  results = [] if names else _of_training(workdir, run)
   with contextlib.nullcontext() if mesh is None else partitioning.use(mesh):
     for kind, load in params_of.items():
       on_device = features.on_devices(load(), mesh)
@@ -74,6 +80,20 @@ def evaluate(workdir, *, names=None, step=None, data_dir=None, say=print):
         at = {UNTRAINED: 0, TRAINED: step}.get(label)
         results += _entries(run, name, spec, label, at, values, evaluator)
   return {"run": run, "results": results}
+
+
+def _of_training(workdir, run):
+  """Entries for what the run reported of its masking, means over its updates."""
+  from dnajax.training import metrics
+  path = pathlib.Path(workdir) / "metrics.jsonl"
+  means = metrics.mean_rows(
+      metrics.read_rows(path) if path.exists() else [], _OF_TRAINING, run["step"])
+  return [{"run": run["name"], "evaluator": "training", "task": "masking while training",
+           "features": TRAINED, "metric": _OF_TRAINING[name], "value": value,
+           "n": run["step"], "step": run["step"], "seed": run["seed"],
+           "protocol": "means over the updates of the run, in nucleotides for the hidden "
+                       "share (those that no visible k-mer shows); n: updates",
+           "fingerprint": run["fingerprint"]} for name, value in means.items()]
 
 
 def initial_params(config, derived, model):
@@ -122,7 +142,10 @@ def _label(spec, kind):
 def _task(spec):
   """What is asked, in the same words for encoders and for counts."""
   if spec.type != "knn":
-    return f"{spec.type.replace('_', ' ')} on {spec.get('split')}"
+    same = spec.get("masking")
+    return (f"{spec.type.replace('_', ' ')} on {spec.get('split')}, "
+            + (f"{same.get('selection', 'masking')} for every run" if same
+               else "the run's masking"))
   return f"{spec.label} {spec.num_neighbors}-NN, {spec.query_split} → {spec.key_split}"
 
 
@@ -163,7 +186,7 @@ def main(argv):
                    data_dir=FLAGS.data_dir)
   workdir = pathlib.Path(FLAGS.workdir)
   print()
-  print(report.text_table(found["results"]))
+  print(report.text_tables(found["results"]))
   print()
   for path in report.write(workdir / "report", [found], [workdir / "metrics.jsonl"]):
     print(f"wrote {path}")

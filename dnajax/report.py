@@ -5,13 +5,15 @@ import pathlib
 
 from absl import app, flags
 
-from dnajax import errors, files
+from dnajax import errors, files, seeds
 
 FLAGS = flags.FLAGS
 
-_SHARES = ("accuracy", "macro_accuracy", "whitened_accuracy")    # shown in per cent
-_SHOWN = (*_SHARES, "loss", "perplexity", "mean_cosine", "effective_rank")
-_FIRST_COLUMNS = ("untrained encoder", "trained encoder")
+_SHARES = ("accuracy", "macro_accuracy", "whitened_accuracy", "selected_share",
+           "hidden_share", "hard_share")    # shown in per cent
+_SHOWN = (*_SHARES, "loss", "perplexity", "mean_cosine", "effective_rank",
+          "mean_pmi_rank")
+_ENCODERS = ("untrained encoder", "trained encoder")
 
 NO_MATPLOTLIB = ("Figures need matplotlib, which is not installed: "
                  "pip install 'dnajax[eval]'. Tables were written without them.")
@@ -42,60 +44,73 @@ def write(directory, found, metrics_files, *, say=print):
   return [directory / name for name in texts] + figures
 
 
-def table(results):
-  """Tasks and metrics downwards, features side by side.
+def tables(results):
+  """One table per evaluation: runs and their features downwards, metrics across.
 
   Args:
-    results: entries of `evaluate.evaluate`, of one or several runs.
+    results: entries of `evaluate.evaluate`, of one or several runs, or of
+      `seeds.merge`.
 
   Returns:
-    list of rows of text, the header first.
+    list of (evaluation, rows of text, the header first).
   """
-  runs = list(dict.fromkeys(entry["run"] for entry in results))
-
-  def column(entry):
-    name = entry["features"]
-    if name not in _FIRST_COLUMNS:
-      return name        # counts are the same for every run on the same data
-    if name == "trained encoder":
-      name += f" (step {entry['step']})"
-    return f"{entry['run']}: {name}" if len(runs) > 1 else name
-
-  def order(entry):
-    known = entry["features"] in _FIRST_COLUMNS
-    return (not known, runs.index(entry["run"]) if known else 0,
-            _FIRST_COLUMNS.index(entry["features"]) if known else 0)
-
   shown = [entry for entry in results if entry["metric"] in _SHOWN]
-  columns = list(dict.fromkeys(column(entry) for entry in sorted(shown, key=order)))
-  cells, counts = {}, {}
-  for entry in shown:
-    row = (entry["task"], entry["metric"])
-    cells.setdefault(row, {})[column(entry)] = _number(entry)
-    if entry["n"] is not None:
-      counts[row] = f"{entry['n']:,.0f}"
-  rows = [[task, metric.replace("_", " "), counts.get((task, metric), ""),
-           *(cells[task, metric].get(name, "–") for name in columns)]
-          for task, metric in cells]
-  return [["evaluation", "metric", "n", *columns], *rows]
+  runs = list(dict.fromkeys(entry["run"] for entry in results))
+  several = len(runs) > 1
+  out = []
+  for task in dict.fromkeys(entry["task"] for entry in shown):
+    of_task = [entry for entry in shown if entry["task"] == task]
+    metrics = list(dict.fromkeys(entry["metric"] for entry in of_task))
+    cells, counts = {}, {}
+    for entry in sorted(of_task, key=_order):
+      row = _row_name(entry, several)
+      cells.setdefault(row, {})[entry["metric"]] = _number(entry)
+      counts[row] = "" if entry["n"] is None else f"{entry['n']:,.0f}"
+    rows = [[*row, counts[row], *(cells[row].get(metric, "–") for metric in metrics)]
+            for row in cells]
+    names = [metric.replace("_", " ") for metric in metrics]
+    out.append((task, [["run", "features", "n", *names], *rows] if several else
+                [["features", "n", *names], *rows]))
+  return out
+
+
+def _order(entry):
+  """Counts last; run by run in the order given (sorting is stable)."""
+  return entry["features"] not in _ENCODERS
+
+
+def _row_name(entry, several):
+  name = entry["features"]
+  if name == "trained encoder":
+    name += f" (step {entry['step']})"
+  if not several:
+    return (name,)
+  # Counts are the same for every run on the same data.
+  return (entry["run"] if entry["features"] in _ENCODERS else "", name)
 
 
 def _number(entry):
   if entry["value"] is None:
     return "not finite"
-  if entry["metric"] in _SHARES:
-    return f"{100 * entry['value']:.1f} %"
-  return f"{entry['value']:.4g}"
+  is_share = entry["metric"] in _SHARES
+  scale = 100 if is_share else 1
+  text = f"{100 * entry['value']:.1f}" if is_share else f"{entry['value']:.4g}"
+  if entry.get("spread") is not None:
+    text += f" ± {scale * entry['spread']:.2g}"
+  return text + " %" * is_share
 
 
-def text_table(results):
-  """The table for a terminal, columns aligned."""
-  rows = table(results)
-  widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-  lines = ["  ".join(cell.ljust(width) if i < 2 else cell.rjust(width)
-                     for i, (cell, width) in enumerate(zip(row, widths, strict=True)))
-           for row in rows]
-  return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+def text_tables(results):
+  """The tables for a terminal, columns aligned."""
+  lines = []
+  for task, rows in tables(results):
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    num_left = rows[0].index("n")
+    text = ["  ".join(cell.ljust(width) if i < num_left else cell.rjust(width)
+                      for i, (cell, width) in enumerate(zip(row, widths, strict=True)))
+            for row in rows]
+    lines += [task, text[0], "-" * len(text[0]), *text[1:], ""]
+  return "\n".join(lines[:-1])
 
 
 def markdown(found, figure_names=()):
@@ -105,7 +120,7 @@ def markdown(found, figure_names=()):
     found: what `evaluate.evaluate` returned, one per run.
     figure_names: files beside the report that it shows.
   """
-  results = [entry for one in found for entry in one["results"]]
+  results = seeds.merge(found)
   lines = ["# Evaluation", "",
            "| run | model | step | seed | data | fingerprint |",
            "|---|---|---|---|---|---|"]
@@ -116,10 +131,12 @@ def markdown(found, figure_names=()):
   if len({one["run"]["fingerprint"] for one in found}) > 1:
     lines += ["", "**The runs were evaluated on different data; their numbers do "
               "not compare.**"]
-  header, *rows = table(results)
-  lines += ["", f"| {' | '.join(header)} |",
-            "|---|---|" + "---:|" * (len(header) - 2),
-            *(f"| {' | '.join(row)} |" for row in rows), ""]
+  for task, (header, *rows) in tables(results):
+    num_left = header.index("n")
+    lines += ["", f"## {task}", "", f"| {' | '.join(header)} |",
+              "|" + "---|" * num_left + "---:|" * (len(header) - num_left),
+              *(f"| {' | '.join(row)} |" for row in rows)]
+  lines.append("")
   for name in figure_names:
     lines += [f"![{pathlib.Path(name).stem}]({name})", ""]
   lines += ["## How it was measured", ""]
@@ -186,7 +203,7 @@ def main(argv):
     raise errors.UserError("Give --workdirs=a,b,c, separated by commas only.")
   found = [load_results(workdir) for workdir in FLAGS.workdirs]
   _name_apart(found, FLAGS.workdirs)
-  print(text_table([entry for one in found for entry in one["results"]]))
+  print(text_tables(seeds.merge(found)))
   print()
   paths = [pathlib.Path(workdir) / "metrics.jsonl" for workdir in FLAGS.workdirs]
   for path in write(FLAGS.output, found, paths):

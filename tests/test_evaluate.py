@@ -53,6 +53,17 @@ def test_untrained_and_trained_columns_are_what_training_reported(workdir, found
       [row["masked_loss/loss"] for row in rows if "masked_loss/loss" in row][-1], rel=1e-5)
 
 
+def test_what_training_said_of_its_masking_is_averaged_over_its_updates(workdir, found):
+  shares = [row["masking/share"] for row in metrics.read_rows(workdir / "metrics.jsonl")
+            if "masking/share" in row]
+  assert len(shares) == 8
+  assert value_of(found, evaluator="training", metric="selected_share",
+                  n=8) == pytest.approx(np.mean(shares))
+  assert metrics.mean_rows([{"step": 4, "a": 1.0}, {"step": 4, "b": 1.0},
+                            {"step": 10, "a": 2.0}, {"step": 11, "a": 99.0}],
+                           ("a", "c"), 10) == {"a": pytest.approx(1.6)}
+
+
 def test_initial_params_equal_those_the_run_started_from(workdir):
   config = config_lib.load_workdir_config(workdir)
   derived = config_lib.derive(config)

@@ -3,9 +3,10 @@
 import builtins
 import json
 
+import numpy as np
 import pytest
 
-from dnajax import errors, files, report
+from dnajax import errors, files, report, seeds
 
 
 def made_up(run="first", *, accuracy=0.6, fingerprint="f" * 32, step=8):
@@ -37,21 +38,56 @@ def metrics_file(path):
   return path
 
 
-def test_untrained_trained_and_counts_stand_side_by_side():
-  header, accuracy, cosine = report.table(made_up()["results"])
-  assert header == ["evaluation", "metric", "n", "untrained encoder",
-                    "trained encoder (step 8)", "6-mer counts"]
-  assert accuracy[1:] == ["accuracy", "1,250", "45.0 %", "60.0 %", "80.5 %"]
-  assert cosine[1:] == ["mean cosine", "1,250", "not finite", "0.25", "–"]
+def test_untrained_trained_and_counts_stand_in_one_table():
+  (task, rows), = report.tables(made_up()["results"])
+  assert task == "genus 1-NN, unseen → train"
+  assert rows == [["features", "n", "accuracy", "mean cosine"],
+                  ["untrained encoder", "1,250", "45.0 %", "not finite"],
+                  ["trained encoder (step 8)", "1,250", "60.0 %", "0.25"],
+                  ["6-mer counts", "1,250", "80.5 %", "–"]]
 
 
-def test_several_runs_share_the_column_of_the_counts():
+def test_several_runs_share_the_row_of_the_counts():
   results = made_up("a")["results"] + made_up("b", accuracy=0.7)["results"]
-  header, accuracy, _ = report.table(results)
-  assert header[3:] == ["a: untrained encoder", "a: trained encoder (step 8)",
-                        "b: untrained encoder", "b: trained encoder (step 8)",
-                        "6-mer counts"]
-  assert accuracy[3:] == ["45.0 %", "60.0 %", "45.0 %", "70.0 %", "80.5 %"]
+  (_, (header, *rows)), = report.tables(results)
+  assert header[:4] == ["run", "features", "n", "accuracy"]
+  assert [(run, kind, accuracy) for run, kind, _, accuracy, _ in rows] == [
+      ("a", "untrained encoder", "45.0 %"), ("a", "trained encoder (step 8)", "60.0 %"),
+      ("b", "untrained encoder", "45.0 %"), ("b", "trained encoder (step 8)", "70.0 %"),
+      ("", "6-mer counts", "80.5 %")]
+
+
+def test_seeds_of_one_setting_become_a_mean_and_a_spread(tmp_path):
+  found = [made_up(f"mae-{seed}", accuracy=accuracy)
+           for seed, accuracy in enumerate((0.5, 0.6, 0.7))] + [made_up("other")]
+  for seed, one in enumerate(found):
+    one["run"] |= {"setting": "s" if seed < 3 else "t", "seed": seed}
+    for entry in one["results"]:
+      entry["seed"] = seed
+  merged = seeds.merge(found)
+  trained, = [entry for entry in merged if entry["metric"] == "accuracy"
+              and entry["features"] == "trained encoder" and entry["run"] != "other"]
+  assert trained["run"] == "mae (3 seeds)" and trained["seeds"] == [0, 1, 2]
+  assert trained["values"] == [0.5, 0.6, 0.7]
+  np.testing.assert_allclose([trained["value"], trained["spread"]], [0.6, 0.1])
+  text = report.markdown(found)
+  assert "| 60.0 ± 10 % |" in text and "| not finite |" in text
+  assert [e for e in merged if e["run"] == "other"] == found[3]["results"]
+
+
+def test_runs_of_another_setting_step_or_of_the_same_seed_are_not_averaged():
+  found = [made_up("a"), made_up("b", step=4), made_up("c"), made_up("d", fingerprint="e")]
+  for one, seed in zip(found, (0, 1, 0, 2), strict=True):
+    one["run"] |= {"setting": "s", "seed": seed}
+  assert {entry["run"] for entry in seeds.merge(found)} == {"a", "b", "c", "d"}
+
+
+def test_the_setting_is_everything_but_the_seed_and_what_changes_no_result():
+  config = {"seed": 0, "data": {"dir": "here", "name": "n"}, "evals": {}, "lr": 1.0}
+  same = config | {"seed": 3, "data": {"dir": "there", "name": "n"}, "evals": {"a": 1}}
+  assert seeds.setting(same) == seeds.setting(config)
+  for other in ({"lr": 2.0}, {"data": {"dir": "here", "name": "m"}}):
+    assert seeds.setting(config | other) != seeds.setting(config)
 
 
 def test_report_has_tables_figures_and_protocols(tmp_path):

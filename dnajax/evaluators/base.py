@@ -9,7 +9,12 @@ from dnajax import registry
 
 
 class Evaluator(Protocol):
-  """One evaluation, with its own data."""
+  """One evaluation, with its own data.
+
+  It may also have `protocol`, a sentence that says how the values came about,
+  and `figures()` -> {file stem: matplotlib Figure} of what the last `run` saw,
+  which only `dnajax.evaluate` asks for.
+  """
 
   def run(self, params) -> Iterator[tuple[str, float]]:
     """Yields (metric name, value); reads its own data, writes nothing."""
@@ -22,6 +27,7 @@ class Context:
   derived: config_lib.Derived
   model: Any                   # Linen module
   mesh: Any = None             # jax Mesh, or None for one device
+  cache: dict = dataclasses.field(default_factory=dict)  # of labelled.encode
 
 
 def make(spec, context):

@@ -13,14 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from dnajax import errors
-from dnajax.data import records
-from dnajax.evaluators import features
+from dnajax.evaluators import features, labelled
 
 FEATURES = ("encoder", "kmer_counts")
-
-# Subsets are the same in every run, whatever its seed: a comparison of seeds
-# must not also be a comparison of test sets.
-_SUBSET_SEED = 0
 
 
 def nearest(queries, keys, num_neighbors, *, block=4096):
@@ -244,22 +239,19 @@ def from_config(spec, context):
     raise errors.UserError(
         f"Unknown config.evals.*.features={spec.features!r}. "
         f"Known: {', '.join(FEATURES)}.")
-  data = context.config.data
-  directory = records.find(data.dir, data.name)
-  keys = _Side(directory, spec.key_split, spec.label, spec.max_keys, data.max_length)
-  queries = _Side(directory, spec.query_split, spec.label, spec.max_queries, data.max_length)
+  keys = labelled.read(context, spec.key_split, spec.label, spec.max_keys)
+  queries = labelled.read(context, spec.query_split, spec.label, spec.max_queries)
   if spec.features == "encoder":
-    embed = functools.partial(
-        _encode, context=context, batch_size=spec.batch_size)
+    embed = functools.partial(labelled.encode, context, batch_size=spec.batch_size)
   else:
-    embed = lambda params, bases: features.KmerCounts(bases, spec.k)
-  out = Knn(lambda params: embed(params, keys.bases),
-            lambda params: embed(params, queries.bases),
+    embed = lambda params, side: features.KmerCounts(side.bases, spec.k)
+  out = Knn(lambda params: embed(params, keys),
+            lambda params: embed(params, queries),
             keys.labels, queries.labels, num_neighbors=spec.num_neighbors,
             has_params=spec.features == "encoder")
   out.counts = {"num_unlabelled_queries": queries.num_unlabelled,
                 "num_unlabelled_keys": keys.num_unlabelled}
-  out.protocol = _protocol(spec, data.max_length)
+  out.protocol = _protocol(spec, context.config.data.max_length)
   return out
 
 
@@ -274,29 +266,3 @@ def _protocol(spec, max_length):
           f"(queries) from split {spec.key_split} (keys){some}; features: {rows}, not "
           f"normalised, first {max_length} bp; labels absent from the keys count "
           "as wrong")
-
-
-def _encode(params, bases, *, context, batch_size):
-  return features.encoder_features(
-      context.model, params, bases, vocabulary=context.derived.vocabulary,
-      stride=context.config.tokens.stride, batch_size=batch_size,
-      mesh=context.mesh)
-
-
-class _Side:
-  """The labelled records of a split, or a fixed choice of them."""
-
-  def __init__(self, directory, split_name, label, most, max_length):
-    split = records.open_split(directory, split_name)
-    labels = np.asarray(split.labels(label))
-    ids = np.flatnonzero(labels >= 0)
-    self.num_unlabelled = len(labels) - len(ids)
-    if not len(ids):
-      raise errors.UserError(
-          f"No record of split {split_name!r} in {directory} has a {label}. "
-          "Choose another label or split in config.evals.")
-    if most and most < len(ids):
-      order = np.random.default_rng(_SUBSET_SEED).permutation(len(ids))
-      ids = ids[np.sort(order[:most])]
-    self.labels = labels[ids]
-    self.bases = split.bases(ids, max_length)

@@ -3,19 +3,29 @@
 import jax
 import jax.numpy as jnp
 
-from dnajax import partitioning
+from dnajax import config as config_lib
+from dnajax import errors, partitioning
 from dnajax.data import feed, loader, records
 from dnajax.training import losses, step
+
+# Of config.masking, what an evaluation with a masking of its own keeps.
+_SHARED = ("ratio", "count", "corruption", "mask_share", "random_share", "rank_by",
+           "pmi_table", "capacity_sds", "round_to")
 
 
 def from_config(spec, context):
   """Builds a MeanLoss.
 
   Args:
-    spec: has split, batch_size, max_records (0 = all).
+    spec: has split, batch_size, max_records (0 = all). With `masking`, values
+      for config.masking, the loss is that of one masking whatever the run's own
+      is: what runs with different maskings are compared by.
     context: base.Context.
   """
-  config = context.config
+  config, derived = context.config, context.derived
+  if spec.get("masking"):
+    config = _with_masking(config, spec.masking)
+    derived = config_lib.derive(config)
   split = records.open_split(
       records.find(config.data.dir, config.data.name), spec.split)
   num_records = min(split.num_records, spec.max_records or split.num_records)
@@ -25,7 +35,7 @@ def from_config(spec, context):
         split, batch_size=spec.batch_size, length=config.data.max_length,
         record_ids=list(range(num_records)))
 
-  eval_sums = step.make_eval_sums(context.model, config, context.derived)
+  eval_sums = step.make_eval_sums(context.model, config, derived)
   out = MeanLoss(eval_sums, batches, seed=config.seed, mesh=context.mesh,
                  masked_loss_weight=config.loss.masked_loss_weight)
   out.protocol = (
@@ -34,6 +44,18 @@ def from_config(spec, context):
       f"{spec.split}, one masking each, the same at every evaluation; perplexity "
       "and accuracy of the selected tokens")
   return out
+
+
+def _with_masking(config, values):
+  """The config with another masking; what that leaves open is as in a plain run."""
+  own = config.masking.to_dict()
+  unknown = sorted(values.keys() - own.keys())
+  if unknown:
+    raise errors.UserError(f"config.evals.*.masking.{unknown[0]}: config.masking has "
+                           f"no such key. It has: {', '.join(own)}.")
+  whole = config.to_dict()
+  whole["masking"] = {key: own[key] for key in _SHARED} | values.to_dict()
+  return config_lib.complete(config_lib.from_dict(whole))
 
 
 def _rate(masking):

@@ -44,6 +44,28 @@ def read_rows(path):
   return rows
 
 
+def mean_rows(rows, names, last_step):
+  """Means over updates of what rows report as means since the row before.
+
+  Args:
+    rows: of a metrics.jsonl, in its order.
+    names: which values.
+    last_step: rows behind it do not count.
+
+  Returns:
+    {name: mean} of those that some row has.
+  """
+  sums, updates, before = {}, {}, {}
+  for row in rows:
+    for name in names:
+      if name in row and row["step"] <= last_step:
+        share = row["step"] - before.get(name, 0)
+        before[name] = row["step"]
+        sums[name] = sums.get(name, 0.0) + share * row[name]
+        updates[name] = updates.get(name, 0) + share
+  return {name: total / updates[name] for name, total in sums.items()}
+
+
 class Console:
   """One line per report on the terminal and in `log.txt`."""
 
