@@ -8,6 +8,7 @@ from dnajax import config as config_lib
 from dnajax import partitioning
 from dnajax.bench import timing
 from dnajax.data import feed
+from dnajax.masking import rate
 from dnajax.training import state as state_lib
 from dnajax.training import step as step_lib
 
@@ -34,6 +35,7 @@ def measure(config, *, rounds):
   for corruption in corruptions:
     one = config.copy_and_resolve_references()
     one.masking.corruption = corruption
+    one, _ = rate.resolve(one, _RandomBases())  # as many slots as a run would have
     derived = config_lib.derive(one)
     calls[corruption] = _step_call(one, derived, mesh)
     flops[corruption] = step_flops(one, derived)
@@ -68,6 +70,15 @@ def measure(config, *, rounds):
   return figures
 
 
+class _RandomBases:
+  """Looks like a split of full-length records."""
+  num_records = 1024
+
+  def bases(self, ids, length):
+    return np.random.default_rng(0).integers(
+        0, len(base_codes.ALPHABET), (len(ids), length)).astype(np.uint8)
+
+
 def step_flops(config, derived):
   """Floating-point operations of one update: 6 per weight and token, plus the
   products of attention; embeddings, norms and softmax do not count.
@@ -97,10 +108,8 @@ def _step_call(config, derived, mesh):
   step = step_lib.jit_train_step(
       step_lib.make_train_step(model, config, derived, optimizer),
       mesh=mesh, state_sharding=sharding)
-  rows = np.random.default_rng(0).integers(
-      0, len(base_codes.ALPHABET), (config.batch_size, derived.read_length))
-  batch = {"bases": feed.spread(rows.astype(np.uint8),
-                                partitioning.batch_sharding(mesh))}
+  rows = _RandomBases().bases(range(config.batch_size), derived.read_length)
+  batch = {"bases": feed.spread(rows, partitioning.batch_sharding(mesh))}
   state = make()
 
   def call():
