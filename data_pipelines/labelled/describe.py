@@ -1,0 +1,61 @@
+"""The classes and leaks of a labelled data set in plain words."""
+
+import itertools
+
+from data_pipelines.labelled import survey
+
+_MOST_CLASSES = 12            # longer lists are cut on the console, not in the summary
+
+
+def describe(summary):
+  """What there is to know before training and testing on it, as text for the console.
+
+  Args:
+    summary: as `ingest.prepare` returns it.
+  """
+  splits = summary["splits"]
+  training = [name for name in splits if survey.is_training(name)]
+  out = list(_class_lines(splits))
+  for name, split in splits.items():
+    for other, count in split["also_in"].items():
+      out.append(_overlap(name, split, other, count, len(training)))
+    if split["num_contradictory"]:
+      out.append(f"Sequences of {name} that occur with more than one class: "
+                 f"{split['num_contradictory']:,}.")
+  known = {label for name in training for label in splits[name]["classes"]}
+  for name in splits:
+    new = sorted(set(splits[name]["classes"]) - known)
+    if training and new:
+      out.append(f"Classes of {name} that no training split has: "
+                 f"{', '.join(new[:_MOST_CLASSES])}.")
+  if not training:
+    out.append("There is no training split. Who trains on another one has to say so: such "
+               "figures are not those of the published setting.")
+  return "\n".join(out)
+
+
+def _class_lines(splits):
+  """One line per split; neighbours with equal classes, such as ten sets, share one."""
+  def counts(name):
+    return list(splits[name]["classes"].items())
+
+  for classes, names in itertools.groupby(splits, counts):
+    names = list(names)
+    total = sum(count for _, count in classes)
+    shares = [f"{label}: {count:,} ({count / total:.1%})" for label, count in classes]
+    more = len(shares) - _MOST_CLASSES
+    different = sum(splits[name]["num_distinct"] for name in names)
+    yield (f"classes of {names[0] + (f' .. {names[-1]}, each' if names[1:] else '')}: "
+           + ", ".join(shares[:_MOST_CLASSES]) + (f" and {more} more" if more > 0 else "")
+           + f"; different sequences: {different:,} of {total * len(names):,}")
+
+
+def _overlap(name, split, other, count, num_training):
+  where = f"the {num_training} training sets" if other == "train" and num_training > 1 else other
+  if not count:
+    return f"No sequence of {name} occurs in {where}."
+  share = count / split["num_distinct"]
+  return (f"{count:,} of the {split['num_distinct']:,} different sequences of {name} occur in "
+          f"{where} too ({share:.1%})."
+          + (f" Choose no model on one and report the other: {name} is hardly more than {where}."
+             if share > 0.5 and other != "train" else ""))
