@@ -35,19 +35,21 @@ def describe(summary):
 
 
 def _class_lines(splits):
-  """One line per split; neighbours with equal classes, such as ten sets, share one."""
-  def counts(name):
-    return list(splits[name]["classes"].items())
+  """One line per split; training sets with equal classes, such as ten, share one."""
+  def group(name):
+    return ("" if survey.is_training(name) else name, list(splits[name]["classes"].items()))
 
-  for classes, names in itertools.groupby(splits, counts):
+  for (_, classes), names in itertools.groupby(splits, group):
     names = list(names)
     total = sum(count for _, count in classes)
     shares = [f"{label}: {count:,} ({count / total:.1%})" for label, count in classes]
     more = len(shares) - _MOST_CLASSES
-    different = sum(splits[name]["num_distinct"] for name in names)
-    yield (f"classes of {names[0] + (f' .. {names[-1]}, each' if names[1:] else '')}: "
-           + ", ".join(shares[:_MOST_CLASSES]) + (f" and {more} more" if more > 0 else "")
-           + f"; different sequences: {different:,} of {total * len(names):,}")
+    line = ", ".join(shares[:_MOST_CLASSES]) + (f" and {more} more" if more > 0 else "")
+    if len(names) > 1:
+      yield f"classes of each of {names[0]} .. {names[-1]}: {line}"
+    else:
+      yield (f"classes of {names[0]}: {line}; {splits[names[0]]['num_distinct']:,} different "
+             "sequences")
 
 
 def _overlap(name, split, other, count, num_training):
