@@ -3,6 +3,8 @@ r"""Raw files -> prepared data set: `python -m data_pipelines.prepare`.
   python -m data_pipelines.prepare --dataset=barcodes --input=my.tsv.gz --data_dir=data
   python -m data_pipelines.prepare --dataset=genome --input=chr1.fa.gz,chr2.fa.gz \
       --data_dir=data --name=human
+  python -m data_pipelines.prepare --dataset=labelled --data_dir=data --name=mine \
+      --input=train=train.csv,test=test.csv
   python -m data_pipelines.prepare --dataset=simulated_barcodes --data_dir=data
   python -m data_pipelines.prepare --dataset=simulated_genome --data_dir=data
 """
@@ -22,7 +24,10 @@ _BARCODES = ("preset", "columns", "header_pattern", "absent", "exclude", "exclud
              "on_bad_letters", "strip_n")
 _GENOME = ("windows", "window_length", "shortest_window", "stride", "start_offset",
            "n_policy", "split_by", "valid_share", "valid_contigs", "block_length", "seed")
+_LABELLED = ("preset", "columns", "num_sets", "exclude_overlap", "min_length", "max_length",
+             "max_unknown", "alphabet", "on_bad_letters")
 _FLAGS_OF = {"barcodes": ("input", "name", *_BARCODES), "genome": ("input", "name", *_GENOME),
+             "labelled": ("input", "name", *_LABELLED),
              "simulated_barcodes": ("simulate",), "simulated_genome": ("simulate",)}
 
 
@@ -36,15 +41,18 @@ def define_flags():
       "overwrite", False, "Replace a prepared data set of the same name.")
   flags.DEFINE_list(
       "input", None, "TSV, CSV, Parquet, FASTA or FASTQ files, plain or compressed. "
-      "SPLIT=FILE puts all rows of a file into one split. For genome: FASTA files.")
+      "SPLIT=FILE puts all rows of a file into one split. For genome: FASTA files. For "
+      "labelled: SPLIT=FILE, or the directory of a task with {train,dev,test} tables.")
   flags.DEFINE_string(
       "name", None, "Name of the data set. Default: from the first input file.")
   flags.DEFINE_string(
       "preset", "auto", "Layout of the tables: bioscan5m, bold, canada1.5m, plain, or auto "
-      "for the one that finds most columns.")
+      "for the one that finds most columns. For labelled: gue/GROUP/TASK or "
+      "fewshot/TASK/SHOTS, below the directory --input.")
   flags.DEFINE_list(
       "columns", [], "FIELD:COLUMN pairs that count before the preset. Fields: sequence, "
-      "id, split, phylum, class, order, family, subfamily, genus, species, bin.")
+      "id, split, phylum, class, order, family, subfamily, genus, species, bin; for "
+      "labelled: sequence, label.")
   flags.DEFINE_string(
       "header_pattern", None, "For FASTA: regular expression with groups named like the "
       r"fields, for example '(?P<id>\S+) (?P<species>(?P<genus>\w+) \w+)'.")
@@ -65,12 +73,24 @@ def define_flags():
       "alphabet", "iupac", ["iupac", "acgtn"], "iupac: ambiguity letters are kept as they "
       "are; acgtn: sequences with any besides N are dropped.")
   flags.DEFINE_enum(
-      "on_bad_letters", "error", ["error", "drop"], "For letters outside IUPAC.")
+      "on_bad_letters", "error", ["error", "drop"], "For letters outside IUPAC, and for "
+      "words that are no overlapping k-mers.")
   flags.DEFINE_boolean("strip_n", True, "Remove N at both ends.")
   flags.DEFINE_list(
       "simulate", [], "KEY=VALUE settings of simulated_barcodes or simulated_genome, for "
       "example seed=1; all of them: data_pipelines/simulated_*/settings.py.")
   _define_genome_flags()
+  _define_labelled_flags()
+
+
+def _define_labelled_flags():
+  flags.DEFINE_integer(
+      "num_sets", None, "Training sets that the train file holds; they become splits "
+      "train_0, train_1, ... Default: 1, or of the preset.", lower_bound=1)
+  flags.DEFINE_enum(
+      "exclude_overlap", None, ["none", "train", "test"], "train: leave out of training what "
+      "occurs in dev or test; test: leave out of dev and test what occurs in training. "
+      "Default: none, or of the preset.")
 
 
 def _define_genome_flags():
@@ -114,6 +134,16 @@ def prepare_genome(inputs, data_dir, **options):
     (directory, summary).
   """
   from data_pipelines.genome import ingest
+  return ingest.prepare(inputs, data_dir, **options)
+
+
+def prepare_labelled(inputs, data_dir, **options):
+  """Prepares `labelled`; the keywords are those of labelled.ingest.prepare.
+
+  Returns:
+    (directory, summary).
+  """
+  from data_pipelines.labelled import ingest
   return ingest.prepare(inputs, data_dir, **options)
 
 
@@ -190,9 +220,11 @@ def _from_flags():
     return prepare_generated(dataset, FLAGS.data_dir, overwrite=FLAGS.overwrite,
                              **parser.parse(FLAGS.simulate, settings_lib.Settings))
   if not FLAGS.input:
-    kinds = "FASTA" if dataset == "genome" else "TSV, CSV, Parquet or FASTA"
-    raise errors.UserError(f"{dataset} needs --input=FILE ({kinds}).")
-  return (_genome_from_flags if dataset == "genome" else _barcodes_from_flags)()
+    kinds = {"genome": "FILE (FASTA)", "barcodes": "FILE (TSV, CSV, Parquet or FASTA)",
+             "labelled": "SPLIT=FILE,... (TSV, CSV or Parquet) or a directory"}
+    raise errors.UserError(f"{dataset} needs --input={kinds[dataset]}.")
+  return {"genome": _genome_from_flags, "barcodes": _barcodes_from_flags,
+          "labelled": _labelled_from_flags}[dataset]()
 
 
 def _genome_from_flags():
@@ -211,17 +243,28 @@ def _genome_from_flags():
 
 
 def _barcodes_from_flags():
-  from data_pipelines import cleaning
   return prepare_barcodes(
       FLAGS.input, FLAGS.data_dir, name=FLAGS.name, preset=FLAGS.preset,
       columns=_parse_columns(FLAGS.columns), header_pattern=FLAGS.header_pattern,
       absent=FLAGS.absent, exclude=FLAGS.exclude, exclude_by=FLAGS.exclude_by,
       deduplicate=FLAGS.deduplicate, overwrite=FLAGS.overwrite,
-      policy=cleaning.Policy(
-          min_length=FLAGS.min_length, max_length=FLAGS.max_length,
-          max_unknown=cleaning.parse_max_unknown(FLAGS.max_unknown),
-          alphabet=FLAGS.alphabet, on_bad_letters=FLAGS.on_bad_letters,
-          strip_n=FLAGS.strip_n))
+      policy=_policy_from_flags(strip_n=FLAGS.strip_n))
+
+
+def _labelled_from_flags():
+  return prepare_labelled(
+      FLAGS.input, FLAGS.data_dir, name=FLAGS.name, overwrite=FLAGS.overwrite,
+      preset=None if FLAGS.preset == "auto" else FLAGS.preset,
+      columns=_parse_columns(FLAGS.columns), num_sets=FLAGS.num_sets,
+      exclude_overlap=FLAGS.exclude_overlap, policy=_policy_from_flags(strip_n=False))
+
+
+def _policy_from_flags(strip_n):
+  from data_pipelines import cleaning
+  return cleaning.Policy(
+      min_length=FLAGS.min_length, max_length=FLAGS.max_length,
+      max_unknown=cleaning.parse_max_unknown(FLAGS.max_unknown),
+      alphabet=FLAGS.alphabet, on_bad_letters=FLAGS.on_bad_letters, strip_n=strip_n)
 
 
 def _parse_columns(pairs):
@@ -248,6 +291,9 @@ def main(argv):
   from data_pipelines import summary_text
   print(summary_text.describe(summary, directory, data_dir=FLAGS.data_dir,
                               seconds=time.perf_counter() - start))
+  if FLAGS.dataset == "labelled":
+    from data_pipelines.labelled import describe
+    print(describe.describe(summary))
 
 
 @errors.exit_cleanly

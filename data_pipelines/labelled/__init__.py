@@ -1,0 +1,1 @@
+"""Tables of sequence and label, for classifiers: GUE, few-shot sets, your own."""

@@ -1,0 +1,85 @@
+"""Tables of sequence and label -> cleaned rows; every dropped one has one reason."""
+
+import dataclasses
+import os
+
+from data_pipelines import cleaning, files, tables
+from data_pipelines.labelled import kmer_text
+from dnajax import errors
+
+COLUMNS = {"sequence": "sequence", "label": "label"}
+
+
+@dataclasses.dataclass(slots=True)
+class Row:
+  """id: "<file>:<line>". bases: upper-case bytes. label: name of the class."""
+  id: str
+  bases: bytes
+  label: str
+
+
+def read(path, columns, policy, dropped, on_row=lambda: None):
+  """The rows of a table.
+
+  The reasons to drop one are tried in this order and the first one counts: no label,
+  k-mers that do not overlap, the sequence itself (cleaning.clean).
+
+  Args:
+    path: CSV, TSV or Parquet, plain or compressed.
+    columns: {"sequence": column, "label": column}.
+    policy: cleaning.Policy; its on_bad_letters also decides about k-mers.
+    dropped: Counter of the reasons.
+    on_row: called for each row read.
+
+  Yields:
+    Row.
+
+  Raises:
+    UserError: wrong or damaged file; with file, line and remedy.
+  """
+  kind = files.sniff(path)
+  if kind not in ("table", "parquet"):
+    raise errors.UserError(f"{path} is {kind.upper()} and has no labels. labelled needs a "
+                           "table (CSV, TSV or Parquet) of sequence and label.")
+  read_table = tables.read_parquet if kind == "parquet" else tables.read_text
+  number = None
+  for number, (sequence, label) in read_table(
+      path, lambda names: _choose(names, path, columns)):
+    on_row()
+    # A class is a line of a text file: runs of blanks and line ends as one blank.
+    label = " ".join(label.split())
+    bases, reason = ((None, "no_label") if not label
+                     else _bases(sequence, path, number, policy))
+    if reason:
+      dropped[reason] += 1
+    else:
+      yield Row(f"{os.path.basename(path)}:{number}", bases, label)
+  if number is None:
+    raise errors.UserError(f"{path} has a header and no rows. Export it again.")
+
+
+def _choose(names, path, columns):
+  for field in COLUMNS:
+    column = columns[field]
+    if names.count(column) != 1:
+      what = "no column" if column not in names else "more than one column"
+      raise errors.UserError(
+          f"{path}, line 1: {what} {column!r} for the {field}. It has the columns: "
+          f"{', '.join(names)[:200]}. Name the right one with --columns={field}:COLUMN.")
+  return [columns[field] for field in COLUMNS]
+
+
+def _bases(sequence, path, line, policy):
+  drop = "Repair the row, or drop and count such rows with --on_bad_letters=drop."
+  try:
+    return cleaning.clean(kmer_text.decode(sequence), policy)
+  except kmer_text.NoOverlapError as error:
+    if policy.on_bad_letters == "drop":
+      return None, "kmers_do_not_overlap"
+    raise errors.UserError(
+        f"{path}, line {line}: the sequence has blanks and is not written as overlapping "
+        f"k-mers: {error}. {drop}") from None
+  except cleaning.BadLettersError as error:
+    raise errors.UserError(
+        f"{path}, line {line}: the sequence has characters outside the IUPAC letters: "
+        f"{str(error)!r}. Check which column holds the sequence (--columns). {drop}") from None
