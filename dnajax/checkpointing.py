@@ -22,7 +22,7 @@ class Checkpointer:
     """workdir: of the run; checkpoints go below it. keep: how many stay."""
     logging.getLogger("absl").setLevel(logging.ERROR)
     self._manager = ocp.CheckpointManager(
-        pathlib.Path(workdir).resolve() / "checkpoints",
+        _folder(workdir),
         options=ocp.CheckpointManagerOptions(
             max_to_keep=keep, create=True, enable_async_checkpointing=True),
         # Named handlers: without them a new process cannot look at what is saved.
@@ -74,6 +74,16 @@ class Checkpointer:
     self._manager.close()
 
 
+def saved_steps(workdir):
+  """Steps of a run that have a complete checkpoint, increasing."""
+  return sorted(int(path.name) for path in _folder(workdir).glob("*")
+                if path.name.isdigit())
+
+
+def _folder(workdir):
+  return pathlib.Path(workdir).resolve() / "checkpoints"
+
+
 def load_params(workdir, step=None):
   """Parameters of a run as host arrays, without any training code.
 
@@ -88,9 +98,7 @@ def load_params(workdir, step=None):
     UserError: no workdir, no checkpoint, no such step, or damaged files.
   """
   logging.getLogger("absl").setLevel(logging.ERROR)
-  folder = pathlib.Path(workdir).resolve() / "checkpoints"
-  steps = sorted(int(path.name) for path in folder.glob("*")
-                 if path.name.isdigit())
+  folder, steps = _folder(workdir), saved_steps(workdir)
   if not steps:
     raise errors.UserError(
         f"{workdir} has no checkpoint. Give the --workdir of a dnajax.main run "

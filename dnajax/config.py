@@ -41,7 +41,8 @@ class Derived:
   read_length: int          # base pairs per row that training reads
   peak_learning_rate: float
   reverse_complement: float  # chance of a training row to be turned round
-  masking: ml_collections.ConfigDict  # config.masking with all keys
+  masking: ml_collections.ConfigDict | None  # config.masking with all keys; None for a
+  #                                            classifier, which hides nothing
 
 
 def derive(config):
@@ -58,7 +59,7 @@ def derive(config):
   """
   config = complete(config)
   _check(config)
-  tokens, masking = config.tokens, config.masking
+  tokens, masking = config.tokens, config.get("masking")
   try:
     vocab = vocabulary.Vocabulary(
         tokens.k, tokens.n_policy, tokens.add_cls, layout=tokens.vocabulary,
@@ -73,8 +74,8 @@ def derive(config):
         f"config.data.max_length={config.data.max_length} gives {num_tokens} "
         f"tokens, more than config.model.max_positions="
         f"{config.model.max_positions}. Raise the second or lower the first.")
-  num_kept, num_scored = _slots(masking, num_tokens)
-  if config.loss.masked_loss_weight < 1:
+  num_kept, num_scored = (num_tokens, 0) if masking is None else _slots(masking, num_tokens)
+  if masking is not None and config.loss.masked_loss_weight < 1:
     num_scored = num_tokens
   scale = (config.batch_size / 64
            if config.optimizer.learning_rate_scaling == "per_64_sequences" else 1)
@@ -94,8 +95,8 @@ def complete(config):
   """A copy of a ConfigDict with the keys that older versions did not write."""
   values = config.to_dict()
   for part, defaults in _ADDED.items():
-    if part == "model" and values["model"]["name"] != "masked_lm":
-      continue  # other models have no such fields
+    if part not in values or part == "model" and values["model"]["name"] != "masked_lm":
+      continue  # other models have no such fields, a classifier masks nothing
     values[part] = _merged(defaults, values[part])
   return from_dict(values)
 
@@ -130,16 +131,31 @@ def round_up(number, multiple):
   return -(-number // multiple) * multiple
 
 
+def split_name(config):
+  """Name of the split that is trained on; "{seed}" in config.data.split is the seed.
+
+  Raises:
+    UserError: something else stands in braces.
+  """
+  try:
+    return config.data.split.format(seed=config.seed)
+  except (KeyError, IndexError, ValueError) as error:
+    raise errors.UserError(
+        f"config.data.split={config.data.split!r}: only {{seed}} may stand in "
+        "braces.") from error
+
+
 def _check(config):
-  checks.check(config)
   registry.model(config.model.name)
   registry.schedule(config.optimizer.schedule)
   for spec in config.evals.values():
     registry.evaluator(spec.type)
-  masking, model, optimizer = config.masking, config.model, config.optimizer
-  for key, value, is_right, want in (
-      ("loss.masked_loss_weight", config.loss.masked_loss_weight,
-       0 < config.loss.masked_loss_weight <= 1, "above 0 and at most 1"),
+  split_name(config)
+  if config.model.name != "classifier":
+    checks.check(config)
+    _check_prediction(config)
+  model, optimizer = config.model, config.optimizer
+  _refuse((
       ("tokens.stride", config.tokens.stride, config.tokens.stride >= 1,
        "at least 1"),
       ("tokens.reverse_complement", config.tokens.reverse_complement,
@@ -160,8 +176,6 @@ def _check(config):
       ("model.num_heads", model.num_heads, model.width % model.num_heads == 0,
        f"a divisor of model.width={model.width}"),
       ("model.norm", model.norm, model.norm in ("post", "pre"), "'post' or 'pre'"),
-      ("model.head", model.get("head", "linear"),  # masked_lm only
-       model.get("head", "linear") in masked_lm.HEADS, "'linear' or 'transform'"),
       ("model.dtype", model.dtype, model.dtype in ("float32", "bfloat16"),
        "'float32' or 'bfloat16'"),
       ("model.attention", model.attention,
@@ -174,9 +188,25 @@ def _check(config):
        "at least 1"),
       ("checkpoint.every_steps", config.checkpoint.every_steps,
        config.checkpoint.every_steps >= 1, "at least 1"),
-  ):
+  ))
+
+
+def _refuse(rows):
+  """rows: of (key, value, whether it is right, what it must be)."""
+  for key, value, is_right, want in rows:
     if not is_right:
       raise errors.UserError(f"config.{key}={value!r} must be {want}.")
+
+
+def _check_prediction(config):
+  """What only a model that predicts hidden tokens has."""
+  masking, model = config.masking, config.model
+  _refuse((
+      ("loss.masked_loss_weight", config.loss.masked_loss_weight,
+       0 < config.loss.masked_loss_weight <= 1, "above 0 and at most 1"),
+      ("model.head", model.get("head", "linear"),  # masked_lm only
+       model.get("head", "linear") in masked_lm.HEADS, "'linear' or 'transform'"),
+  ))
   if masking.corruption == "drop" and model.name == "masked_lm":
     raise errors.UserError(
         "config.masking.corruption='drop' takes the selected tokens out, and "
@@ -191,9 +221,10 @@ def _check(config):
 def build_model(config, derived):
   """The Linen module a config describes."""
   fields = config.model.to_dict()
-  cls = registry.model(fields.pop("name"))
-  return cls(vocab_size=derived.vocabulary.size,
-             num_classes=derived.vocabulary.num_classes, **fields)
+  name = fields.pop("name")
+  if name != "classifier":  # whose classes are labels
+    fields["num_classes"] = derived.vocabulary.num_classes
+  return registry.model(name)(vocab_size=derived.vocabulary.size, **fields)
 
 
 def to_json(config):

@@ -30,7 +30,8 @@ def evaluate(workdir, *, names=None, step=None, data_dir=None, say=print):
   Args:
     workdir: of the run; nothing is written.
     names: keys of config.evals; default all.
-    step: which checkpoint; default the newest.
+    step: which checkpoint; default the newest, or the one with the lowest
+      config.checkpoint.best if that names a metric.
     data_dir: where the prepared data lies now; default config.data.dir.
     say: called with a line of progress.
 
@@ -48,7 +49,9 @@ def evaluate(workdir, *, names=None, step=None, data_dir=None, say=print):
     raise errors.UserError(
         f"There is no workdir {workdir}. Give the directory that was --workdir "
         "of dnajax.main.")
-  step, params, meta = checkpointing.load_params(workdir, step)
+  best = _best_step(workdir) if step is None else None
+  step, params, meta = checkpointing.load_params(
+      workdir, best if step is None else step)
   config = config_lib.from_dict(meta["config"])
   if data_dir:
     config.data.dir = data_dir
@@ -58,11 +61,11 @@ def evaluate(workdir, *, names=None, step=None, data_dir=None, say=print):
   model = config_lib.build_model(config, derived)
   mesh = features.local_mesh()
   context = base.Context(config=config, derived=derived, model=model, mesh=mesh)
-  run = {"name": pathlib.Path(workdir).resolve().name, "step": step,
+  run = {"name": seeds.run_name(workdir), "step": step,
          "total_steps": config.total_steps, "seed": config.seed,
          "model": config.model.name, "data": config.data.name,
          "fingerprint": fingerprint, "versions": meta["versions"],
-         "setting": seeds.setting(meta["config"])}
+         "setting": seeds.setting(meta["config"]), "is_best": best is not None}
   evaluators = {name: base.make(config.evals[name], context) for name in chosen}
   params_of = {UNTRAINED: lambda: initial_params(config, derived, model),
                TRAINED: lambda: params}
@@ -80,6 +83,30 @@ def evaluate(workdir, *, names=None, step=None, data_dir=None, say=print):
         at = {UNTRAINED: 0, TRAINED: step}.get(label)
         results += _entries(run, name, spec, label, at, values, evaluator)
   return {"run": run, "results": results}
+
+
+def evaluate_all(workdir, *, say=print, **options):
+  """`evaluate` of a run, or of each run below a directory that `seeds.train` made.
+
+  Returns:
+    List of (workdir, what `evaluate` returned).
+  """
+  return [(path, evaluate(path, say=say, **options)) for path in seeds.workdirs(workdir)]
+
+
+def _best_step(workdir):
+  """The saved step with the lowest config.checkpoint.best; None if that is not asked."""
+  from dnajax import checkpointing
+  from dnajax import config as config_lib
+  from dnajax.training import metrics
+  path = pathlib.Path(workdir) / "metrics.jsonl"
+  name = config_lib.load_workdir_config(workdir).checkpoint.get("best")
+  if not name or not path.exists():
+    return None
+  values = {row["step"]: row[name] for row in metrics.read_rows(path)
+            if row.get(name) is not None and row[name] == row[name]}
+  saved = [step for step in checkpointing.saved_steps(workdir) if step in values]
+  return min(saved, key=values.get) if saved else None
 
 
 def _of_training(workdir, run):
@@ -116,13 +143,14 @@ def _chosen(config, names):
 
 def _fingerprint(config, meta, say):
   """Of the data set found now; warns if training read another one."""
+  from dnajax import config as config_lib
   from dnajax.data import records
   try:
     directory = records.find(config.data.dir, config.data.name)
   except errors.UserError as error:
     raise errors.UserError(
         f"{error} If it lies elsewhere, give --data_dir.") from error
-  now = records.open_split(directory, config.data.split).fingerprint
+  now = records.open_split(directory, config_lib.split_name(config)).fingerprint
   if now != meta["data"]["fingerprint"]:
     say(f"warning: {directory} is not the data set of the training run "
         f"(fingerprint {now[:12]}, then {meta['data']['fingerprint'][:12]}).")
@@ -182,14 +210,9 @@ def main(argv):
     raise errors.UserError("--workdir is missing. See --help.")
   logging.set_verbosity(logging.WARNING)
   from dnajax import report
-  found = evaluate(FLAGS.workdir, names=FLAGS.evals, step=FLAGS.step,
-                   data_dir=FLAGS.data_dir)
-  workdir = pathlib.Path(FLAGS.workdir)
-  print()
-  print(report.text_tables(found["results"]))
-  print()
-  for path in report.write(workdir / "report", [found], [workdir / "metrics.jsonl"]):
-    print(f"wrote {path}")
+  found = evaluate_all(FLAGS.workdir, names=FLAGS.evals, step=FLAGS.step,
+                       data_dir=FLAGS.data_dir)
+  report.write_evaluated(FLAGS.workdir, found)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,9 @@ _DRY_RUN = flags.DEFINE_bool(
     "dry_run", False, "Compile the step from shapes, say what would happen, stop.")
 _PROFILE_STEPS = flags.DEFINE_integer(
     "profile_steps", 0, "Updates to trace into WORKDIR/profile.")
+_SEEDS = flags.DEFINE_list(
+    "seeds", [], "Several runs, one for each of these seeds, in WORKDIR/seed_N; then "
+    "WORKDIR/report has their means and spreads.")
 _DISTRIBUTED = flags.DEFINE_bool(
     "distributed", False,
     "One of several processes (TPU pod, SLURM, or JAX_COORDINATOR_ADDRESS, "
@@ -45,8 +48,12 @@ def main(argv):
   from dnajax.training import run
   if jax.default_backend() == "cpu":
     host_memory.keep_freed_memory()
-  run.run(config, _WORKDIR.value, dry_run=_DRY_RUN.value,
-          profile_steps=_PROFILE_STEPS.value)
+  if _SEEDS.value and not _DRY_RUN.value:
+    from dnajax import seeds
+    seeds.train(config, _WORKDIR.value, seeds.parse(_SEEDS.value))
+  else:
+    run.run(config, _WORKDIR.value, dry_run=_DRY_RUN.value,
+            profile_steps=_PROFILE_STEPS.value)
 
 
 def _join_other_processes():

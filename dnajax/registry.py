@@ -40,6 +40,7 @@ corruption = Registry("masking.corruption", {
 model = Registry("model.name", {
     "masked_lm": "dnajax.models.masked_lm:MaskedLM",
     "mae": "dnajax.models.mae:MaskedAutoencoder",
+    "classifier": "dnajax.models.classifier:Classifier",
 })
 schedule = Registry("optimizer.schedule", {
     "one_cycle": "dnajax.training.optim:one_cycle",
@@ -50,4 +51,5 @@ schedule = Registry("optimizer.schedule", {
 evaluator = Registry("evals.*.type", {
     "mean_loss": "dnajax.evaluators.mean_loss:from_config",
     "knn": "dnajax.evaluators.knn:from_config",
+    "classification": "dnajax.evaluators.classification:from_config",
 })

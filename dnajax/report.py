@@ -44,6 +44,24 @@ def write(directory, found, metrics_files, *, say=print):
   return [directory / name for name in texts] + figures
 
 
+def write_evaluated(workdir, found, *, say=print):
+  """Writes WORKDIR/report, and a report of its own for each run below WORKDIR.
+
+  Args:
+    workdir: of a run, or the directory above the runs of several seeds.
+    found: list of (workdir of a run, what `evaluate.evaluate` returned).
+    say: called with the tables and the files written.
+  """
+  workdir = pathlib.Path(workdir)
+  for path, one in found:
+    if len(found) > 1:
+      write(path / "report", [one], [path / "metrics.jsonl"], say=say)
+  say("\n" + text_tables(seeds.merge([one for _, one in found])) + "\n")
+  for path in write(workdir / "report", [one for _, one in found],
+                    [path / "metrics.jsonl" for path, _ in found], say=say):
+    say(f"wrote {path}")
+
+
 def tables(results):
   """One table per evaluation: runs and their features downwards, metrics across.
 
@@ -56,7 +74,7 @@ def tables(results):
   """
   shown = [entry for entry in results if entry["metric"] in _SHOWN]
   runs = list(dict.fromkeys(entry["run"] for entry in results))
-  several = len(runs) > 1
+  several = len(runs) > 1 or any("seeds" in entry for entry in results)
   out = []
   for task in dict.fromkeys(entry["task"] for entry in shown):
     of_task = [entry for entry in shown if entry["task"] == task]

@@ -3,10 +3,69 @@
 import hashlib
 import json
 import os
+import pathlib
 import statistics
+import tempfile
+
+from dnajax import errors
 
 # Of a config: what may differ between runs that are averaged, besides the seed.
 _FREE = ("seed", "log", "checkpoint", "evals", "mesh")
+
+
+def parse(texts):
+  """["0", "3"] -> [0, 3]; seeds of runs, each once."""
+  try:
+    numbers = [int(text) for text in texts]
+  except ValueError as error:
+    raise errors.UserError(f"--seeds={','.join(texts)}: {error}. Give whole numbers "
+                           "separated by commas, for example --seeds=0,1,2.") from error
+  if min(numbers) < 0 or len(set(numbers)) < len(numbers):
+    raise errors.UserError(f"--seeds={','.join(texts)}: each seed once, none below 0.")
+  return numbers
+
+
+def train(config, workdir, numbers, *, say=print):
+  """One run after the other, then their evaluation: WORKDIR/seed_N and WORKDIR/report.
+
+  The same call again resumes the run that was interrupted and leaves finished ones.
+
+  Args:
+    config: ConfigDict; its seed is replaced.
+    workdir: directory above those of the runs.
+    numbers: the seeds.
+    say: called with a line of progress.
+  """
+  import jax
+
+  from dnajax import config as config_lib
+  from dnajax import evaluate, report
+  from dnajax.training import run
+  with tempfile.TemporaryDirectory() as cache:
+    if not jax.config.jax_compilation_cache_dir:  # the runs share their programs
+      jax.config.update("jax_compilation_cache_dir", cache)
+    for n, seed in enumerate(numbers):
+      say(f"\nseed {seed}, run {n + 1} of {len(numbers)}")
+      one = config.copy_and_resolve_references()
+      one.seed = seed
+      path = pathlib.Path(workdir) / f"seed_{seed}"
+      if run.run(one, path) < config_lib.load_workdir_config(path).total_steps:
+        return  # asked to stop
+    if jax.process_index() == 0:
+      report.write_evaluated(workdir, evaluate.evaluate_all(workdir, say=say), say=say)
+
+
+def workdirs(path):
+  """The runs below a directory that `train` wrote into, by seed; [path] otherwise."""
+  found = [folder for folder in pathlib.Path(path).glob("seed_*") if folder.is_dir()]
+  return sorted(found, key=lambda folder: (len(folder.name), folder.name)) or [
+      pathlib.Path(path)]
+
+
+def run_name(workdir):
+  """What a run is called in reports: its directory, with the one above if that says more."""
+  path = pathlib.Path(workdir).resolve()
+  return f"{path.parent.name}/{path.name}" if path.name.startswith("seed_") else path.name
 
 
 def setting(config):
@@ -25,7 +84,7 @@ def setting(config):
 
 
 def merge(found):
-  """Results of several runs, those of one setting at one step as one.
+  """Results of several runs, those of one setting at one step, or each at its best, as one.
 
   Args:
     found: what `evaluate.evaluate` returned, one per run.
@@ -40,7 +99,8 @@ def merge(found):
   for one in found:
     run = one["run"]
     # A run of its own if an older version wrote it, or the seed comes twice.
-    key = (run.get("setting", run["name"]), run["step"], run["fingerprint"])
+    at = "best" if run.get("is_best") else run["step"]
+    key = (run.get("setting", run["name"]), at, run["fingerprint"])
     if any(run["seed"] == other["run"]["seed"] for other in groups.get(key, ())):
       key = (*key, run["name"])
     groups.setdefault(key, []).append(one)
@@ -51,7 +111,7 @@ def _merged(group):
   if len(group) == 1:
     return group[0]["results"]
   names = [one["run"]["name"] for one in group]
-  name = os.path.commonprefix(names).rstrip("-_./ ") or names[0]
+  name = os.path.commonprefix(names).rstrip("-_./ ").removesuffix("/seed") or names[0]
   name += f" ({len(group)} seeds)"
   same = {}
   for one in group:
@@ -64,7 +124,9 @@ def _merged(group):
 def _mean(name, entries):
   values = [entry["value"] for entry in entries]
   is_known = None not in values
+  steps = [entry["step"] for entry in entries]
   return {**entries[0], "run": name, "values": values,
+          "step": steps[0] if len(set(steps)) == 1 else f"{min(steps)}–{max(steps)}",
           "seeds": [entry["seed"] for entry in entries],
           "value": statistics.fmean(values) if is_known else None,
           "spread": statistics.stdev(values) if is_known and len(values) > 1 else None}

@@ -11,6 +11,7 @@ from dnajax.data import feed
 from dnajax.masking import rate
 from dnajax.training import state as state_lib
 from dnajax.training import step as step_lib
+from dnajax.training import tasks
 
 
 def measure(config, *, rounds):
@@ -104,10 +105,11 @@ def _blocks_flops(length, width, mlp_width, depth):
 
 def _step_call(config, derived, mesh):
   model = config_lib.build_model(config, derived)
+  task = tasks.make(model, config, derived)
   make, _, sharding, optimizer, _ = state_lib.create(model, config, derived, mesh)
   step = step_lib.jit_train_step(
-      step_lib.make_train_step(model, config, derived, optimizer),
-      mesh=mesh, state_sharding=sharding)
+      step_lib.make_train_step(task, optimizer, num_parts=config.accumulate_steps),
+      task, mesh=mesh, state_sharding=sharding)
   rows = _RandomBases().bases(range(config.batch_size), derived.read_length)
   batch = {"bases": feed.spread(rows, partitioning.batch_sharding(mesh))}
   state = make()

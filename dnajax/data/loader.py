@@ -12,18 +12,22 @@ class TrainBatches:
   and only then does a process read the rows it needs.
   """
 
-  def __init__(self, split, *, batch_size, length, seed):
-    """split: a records.Split. batch_size: B. length: base pairs per row (bp)."""
+  def __init__(self, split, *, batch_size, length, seed, label=None):
+    """split: a records.Split. batch_size: B. length: base pairs per row (bp).
+    label: column that comes along; records without it are left out."""
     self._split, self._length = split, length
-    self._ids = (grain.MapDataset.range(split.num_records).seed(seed).shuffle()
-                 .repeat().batch(batch_size))
+    self._labels = None if label is None else split.labels(label)
+    known = None if label is None else np.flatnonzero(self._labels >= 0)
+    numbers = grain.MapDataset.range(split.num_records if known is None else len(known))
+    ids = numbers.seed(seed).shuffle().repeat().batch(batch_size)
+    self._ids = ids if known is None else ids.map(lambda batch: known[batch])
 
   def ids(self, n):
     """Record numbers of batch n, [B] int."""
     return self._ids[n]
 
   def rows(self, n, row_ids):
-    """Base codes of some rows of batch n: {"bases": [r, bp] uint8}."""
+    """Some rows of batch n: {"bases": [r, bp] uint8}, with "labels" [r] int32."""
     return self._read(self._ids[n], row_ids)
 
   def stream(self, first_batch, row_ids, *, num_threads=2, prefetch=8):
@@ -34,7 +38,10 @@ class TrainBatches:
     return iter(data[first_batch:].to_iter_dataset(options))
 
   def _read(self, ids, row_ids):
-    return {"bases": self._split.bases(ids[row_ids], self._length)}
+    rows = {"bases": self._split.bases(ids[row_ids], self._length)}
+    if self._labels is not None:
+      rows["labels"] = self._labels[ids[row_ids]]
+    return rows
 
 
 def finite_batches(split, *, batch_size, length, record_ids=None):

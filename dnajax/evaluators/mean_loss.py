@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from dnajax import config as config_lib
 from dnajax import errors, partitioning
 from dnajax.data import feed, loader, records
-from dnajax.training import losses, step
+from dnajax.training import losses, masked_prediction
 
 # Of config.masking, what an evaluation with a masking of its own keeps.
 _SHARED = ("ratio", "count", "corruption", "mask_share", "random_share", "rank_by",
@@ -35,7 +35,7 @@ def from_config(spec, context):
         split, batch_size=spec.batch_size, length=config.data.max_length,
         record_ids=list(range(num_records)))
 
-  eval_sums = step.make_eval_sums(context.model, config, derived)
+  eval_sums = masked_prediction.make_eval_sums(context.model, config, derived)
   out = MeanLoss(eval_sums, batches, seed=config.seed, mesh=context.mesh,
                  masked_loss_weight=config.loss.masked_loss_weight)
   out.protocol = (

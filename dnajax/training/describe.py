@@ -14,6 +14,10 @@ def run_summary(config, derived, mesh, num_records, start):
   steps_per_epoch = num_records / config.batch_size
   parts = partitioning.num_batch_parts(mesh)
   kind = mesh.devices.flat[0].device_kind
+  slots = "" if derived.masking is None else (
+      "; encoder slots "
+      f"{derived.num_kept if derived.masking.corruption == 'drop' else derived.num_tokens}"
+      f", scored slots {derived.num_scored}")
   return "\n".join([
       f"devices     {devices} × {kind} ({jax.process_count()} process(es)), mesh "
       + ", ".join(f"{axis} {size}" for axis, size in mesh.shape.items()),
@@ -21,9 +25,7 @@ def run_summary(config, derived, mesh, num_records, start):
       f"{config.accumulate_steps} accumulation steps × "
       f"{config.batch_size // (parts * config.accumulate_steps)} rows",
       f"sequence    {config.data.max_length} bp -> {derived.num_tokens} tokens of "
-      f"{derived.vocabulary.k} bp; encoder slots "
-      f"{derived.num_kept if config.masking.corruption == 'drop' else derived.num_tokens}"
-      f", scored slots {derived.num_scored}",
+      f"{derived.vocabulary.k} bp{slots}",
       f"data        {config.data.name}/{config.data.split}, {num_records:,} "
       f"records; {config.total_steps:,} steps = "
       f"{config.total_steps / steps_per_epoch:.2f} epochs = "

@@ -96,7 +96,8 @@ _QUIET = ("seconds_left", "learning_rate", "share", "kept_share", "kept_overflow
           "scored_overflow", "hidden_share", "tokens_per_second", "macro_accuracy",
           "num_tokens", "num_keys", "num_queries", "hard_share", "switch_step",
           "smallest_change", "phase", "rate_factor", "num_unknown_labels",
-          "num_unlabelled_keys", "num_unlabelled_queries", "perplexity")
+          "num_unlabelled_keys", "num_unlabelled_queries", "perplexity",
+          "majority_share")
 
 
 class TensorBoard:

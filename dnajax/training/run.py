@@ -16,8 +16,8 @@ from dnajax import checkpointing, errors, files, partitioning
 from dnajax import config as config_lib
 from dnajax.data import feed, loader, records
 from dnajax.evaluators import base
-from dnajax.masking import rate, schedule, strategy
-from dnajax.training import describe, loop, metrics, report, resume
+from dnajax.masking import rate, strategy
+from dnajax.training import describe, finetune, loop, metrics, report, resume, tasks
 from dnajax.training import state as state_lib
 from dnajax.training import step as step_lib
 
@@ -42,15 +42,17 @@ def run(config, workdir, *, dry_run=False, profile_steps=0):
   config_lib.derive(config)  # what is wrong is said before data are made
   mesh = partitioning.make_mesh(config.mesh)
   partitioning.check_batch(config.batch_size, mesh, config.accumulate_steps)
-  split = records.open_split(data_directory(config), config.data.split)
-  config, found = rate.resolve(config, split)
+  split = records.open_split(data_directory(config), config_lib.split_name(config))
+  resolve = finetune.resolve if config.model.name == "classifier" else rate.resolve
+  config, found = resolve(config, split)
   derived = config_lib.derive(config)
   model = config_lib.build_model(config, derived)
+  task = tasks.make(model, config, derived)
   make_state, abstract, sharding, optimizer, learning_rate = state_lib.create(
       model, config, derived, mesh)
   train_step = step_lib.jit_train_step(
-      step_lib.make_train_step(model, config, derived, optimizer),
-      mesh=mesh, state_sharding=sharding)
+      step_lib.make_train_step(task, optimizer, num_parts=config.accumulate_steps),
+      task, mesh=mesh, state_sharding=sharding)
 
   def summary(start):
     return "\n".join([describe.run_summary(
@@ -59,7 +61,7 @@ def run(config, workdir, *, dry_run=False, profile_steps=0):
   if dry_run:
     print(summary("not made (dry run)"))
     print(describe.parameter_table(abstract.params, sharding.params))
-    print(_compiled_memory(train_step, abstract, config, derived, mesh))
+    print(_compiled_memory(train_step, task, abstract, config, derived, mesh))
     return 0
 
   workdir = pathlib.Path(workdir)
@@ -71,6 +73,8 @@ def run(config, workdir, *, dry_run=False, profile_steps=0):
     state, start = make_state(), f"random, seed {config.seed}"
     if config.init_from:
       state, start = _init_from(state, config.init_from, sharding)
+    elif config.model.name == "classifier":
+      state, start = finetune.load_encoder(state, config, sharding)
   else:
     start = _check_resumable(checkpointer.meta(first_step), meta, workdir, first_step)
     state = checkpointer.restore(first_step, abstract, sharding)
@@ -86,12 +90,13 @@ def run(config, workdir, *, dry_run=False, profile_steps=0):
     return first_step
 
   context = base.Context(config=config, derived=derived, model=model, mesh=mesh)
-  events = Events(config, context, checkpointer, meta, learning_rate, writers, say,
-                  first_step)
+  events = Events(config, context, task, checkpointer, meta, learning_rate, writers,
+                  say, first_step)
   every = types.SimpleNamespace(
-      evaluate={name: spec.every_steps for name, spec in config.evals.items()},
+      evaluate={name: spec.every_steps for name, spec in config.evals.items()
+                if spec.every_steps >= 0},  # the others: by dnajax.evaluate only
       checkpoint=config.checkpoint.every_steps, log=config.log.every_steps)
-  batches = make_batches(config, derived, mesh, split, first_step)
+  batches = make_batches(config, derived, mesh, split, first_step, label=task.label)
   if profile_steps:
     train_step = _profiled(train_step, workdir / "profile", profile_steps)
   try:
@@ -122,14 +127,14 @@ def _check_resumable(old_meta, meta, workdir, step):
 class Events:
   """What happens when the loop says so."""
 
-  def __init__(self, config, context, checkpointer, meta, learning_rate, writers, say,
-               first_step):
-    self._config, self._context = config, context
+  def __init__(self, config, context, task, checkpointer, meta, learning_rate, writers,
+               say, first_step):
+    self._config, self._context, self._task = config, context, task
     self._checkpointer, self._meta, self._say = checkpointer, meta, say
-    self._report = report.TrainReport(config, context.derived, learning_rate,
+    self._report = report.TrainReport(config, context.derived, task, learning_rate,
                                       first_step)
     self._writers, self._stage = writers, None
-    self._zeros = {name: np.zeros((), np.float32) for name in step_lib.SUM_NAMES}
+    self._zeros = {name: np.zeros((), np.float32) for name in task.sum_names}
     self.stop_requested = False
 
   @functools.cached_property
@@ -145,14 +150,12 @@ class Events:
     with self._report.pause():
       values = {f"{name}/{key}": float(value) for key, value in
                 self._evaluators[name].run(state.params)}
-    curriculum = self._config.masking.curriculum
-    if state.progress is not None and name == curriculum.evaluator:
-      progress = schedule.observe(curriculum, state.progress, step,
-                                  values[f"{name}/perplexity"])
+    progress = self._task.observe(name, values, state.progress, step)
+    if progress is not state.progress:
       state = state.replace(progress=jax.tree.map(
           lambda new, old: jax.device_put(new, old.sharding), progress,
           state.progress))
-      values |= self._stage_values(step, progress)
+      values |= self._task.stage(progress, step)[1]
     self._write(step, values)
     self._say_stage(step, state)
     return state
@@ -168,21 +171,16 @@ class Events:
     sums = {name: float(x) for name, x in jax.device_get(state.sums).items()}
     self._check_finite(step, sums)
     self._write(step, self._report.values(step, sums)
-                | self._stage_values(step, state.progress))
+                | self._task.stage(state.progress, step)[1])
     self._say_stage(step, state)
     zeros = jax.tree.map(lambda zero, x: jax.device_put(zero, x.sharding),
                          self._zeros, state.sums)
     return state.replace(sums=zeros)
 
-  def _stage_values(self, step, progress):
-    return schedule.metrics(self._config.masking, self._config.total_steps,
-                            progress, step)
-
   def _say_stage(self, step, state):
-    text = schedule.describe(self._config.masking, self._config.total_steps,
-                             state.progress, step)
+    text, _ = self._task.stage(state.progress, step)
     if text != self._stage and text:
-      self._say(f"step {step}: masking by {text}")
+      self._say(f"step {step}: {text}")
     self._stage = text
 
   def must_stop(self, step):
@@ -230,6 +228,8 @@ def make_meta(config, derived, split):
 
 
 def _ranks_fingerprint(config, derived):
+  if derived.masking is None:
+    return None
   ranks = strategy.load_ranks(derived.masking, config.data, derived.vocabulary)
   return ranks if ranks is None else hashlib.sha256(ranks.tobytes()).hexdigest()[:16]
 
@@ -260,12 +260,13 @@ def _init_from(state, source, sharding):
   return state.replace(params=params), f"{source}, step {step}"
 
 
-def make_batches(config, derived, mesh, split, first_step):
+def make_batches(config, derived, mesh, split, first_step, *, label=None):
   """Endless iterator of global training batches, from update first_step+1 on."""
   sharding = partitioning.batch_sharding(mesh)
   row_ids = feed.local_row_ids(sharding, config.batch_size)
   batches = loader.TrainBatches(split, batch_size=config.batch_size,
-                                length=derived.read_length, seed=config.seed)
+                                length=derived.read_length, seed=config.seed,
+                                label=label)
   stream = batches.stream(first_step, row_ids)
   return feed.ahead(feed.to_global(rows, sharding, config.batch_size, row_ids)
                     for rows in stream)
@@ -278,10 +279,13 @@ def _writers(workdir, config, first_step):
                    console, *metrics.optional_writers(workdir)]
 
 
-def _compiled_memory(train_step, abstract, config, derived, mesh):
-  bases = jax.ShapeDtypeStruct((config.batch_size, derived.read_length), jnp.uint8)
+def _compiled_memory(train_step, task, abstract, config, derived, mesh):
+  batch = {"bases": jax.ShapeDtypeStruct((config.batch_size, derived.read_length),
+                                         jnp.uint8)}
+  if task.label:
+    batch["labels"] = jax.ShapeDtypeStruct((config.batch_size,), jnp.int32)
   with partitioning.use(mesh):
-    compiled = train_step.lower(abstract, {"bases": bases}).compile()
+    compiled = train_step.lower(abstract, batch).compile()
   return describe.compiled_memory(compiled)
 
 

@@ -1,7 +1,5 @@
 """TrainState and its sharded creation."""
 
-import dataclasses
-
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
@@ -9,7 +7,7 @@ from flax import struct
 
 from dnajax import partitioning
 from dnajax.masking import schedule as masking_schedule
-from dnajax.training import optim, step
+from dnajax.training import optim, tasks
 
 
 @struct.dataclass
@@ -36,14 +34,7 @@ def init_params(model, config, derived):
     Nested dict; `flax.linen.unbox` gives plain arrays.
   """
   init_key, _ = jax.random.split(jax.random.key(config.seed))
-  # Only shapes matter here: no PMI table is needed to know them.
-  plain = derived.masking.copy_and_resolve_references()
-  plain.selection, plain.curriculum.name, plain.pmi_table = "uniform", "none", ""
-  derived = dataclasses.replace(derived, masking=plain)
-  bases = jnp.zeros((1, derived.read_length), jnp.uint8)
-  masked, _ = step.make_masking(config, derived)(
-      init_key, bases, masking_schedule.first_stage())
-  return model.init(init_key, masked)["params"]
+  return tasks.make(model, config, derived).init_params(init_key)
 
 
 def make_optimizer(config, derived, params):
@@ -67,6 +58,7 @@ def create(model, config, derived, mesh):
   """
   abstract_params = jax.eval_shape(
       lambda: nn.unbox(init_params(model, config, derived)))
+  task = tasks.make(model, config, derived)
   optimizer, schedule = make_optimizer(config, derived, abstract_params)
 
   def make_boxed():
@@ -75,8 +67,8 @@ def create(model, config, derived, mesh):
     return TrainState(
         step=jnp.zeros((), jnp.int32), params=params,
         opt_state=optimizer.init(params), key=jax.random.key_data(run_key),
-        progress=masking_schedule.start(derived.masking),
-        sums={name: jnp.zeros((), jnp.float32) for name in step.SUM_NAMES})
+        progress=task.start(),
+        sums={name: jnp.zeros((), jnp.float32) for name in task.sum_names})
 
   with partitioning.use(mesh):
     abstract, sharding = partitioning.abstract_and_sharding(make_boxed, mesh)

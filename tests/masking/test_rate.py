@@ -6,7 +6,7 @@ from dnajax import config as config_lib
 from dnajax import errors
 from dnajax.data import records
 from dnajax.masking import rate, schedule
-from dnajax.training import step
+from dnajax.training import masked_prediction
 
 
 def masking_config(tiny_config, **changes):
@@ -22,7 +22,7 @@ def masking_config(tiny_config, **changes):
 def achieved(config, split, stage=None, num_batches=8):
   """(selected, lost slots) of fresh draws on the data, as shares of the maskable."""
   derived = config_lib.derive(config)
-  mask = jax.jit(step.make_masking(config, derived))
+  mask = jax.jit(masked_prediction.make_masking(config, derived))
   bases = split.bases(np.arange(256) % split.num_records, config.data.max_length)
   stage = stage or schedule.first_stage()
   counts = [mask(jax.random.key(i), bases, stage)[1] for i in range(num_batches)]

@@ -8,7 +8,7 @@ from dnajax import config as config_lib
 from dnajax import errors
 from dnajax.masking import schedule
 from dnajax.tokens import kmers
-from dnajax.training import step
+from dnajax.training import masked_prediction
 
 PARTNER = dict(zip("ACGTN", "TGCAN", strict=True))
 
@@ -59,7 +59,7 @@ def test_each_row_is_turned_round_with_a_chance_of_its_own(jit, probability):
 
 def targets(config, codes, *, is_training):
   derived = config_lib.derive(config)
-  mask = step.make_masking(config, derived, is_training=is_training)
+  mask = masked_prediction.make_masking(config, derived, is_training=is_training)
   masked, _ = mask(jax.random.key(0), codes, schedule.first_stage())
   return np.asarray(masked.targets), np.asarray(masked.is_selected), masked.encoder_ids
 

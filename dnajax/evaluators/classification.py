@@ -1,0 +1,67 @@
+"""How well a fine-tuned classifier says the labels of a split."""
+
+import contextlib
+
+import jax
+import numpy as np
+
+from dnajax import partitioning
+from dnajax.evaluators import features, labelled, scores
+from dnajax.training import classification
+
+
+def from_config(spec, context):
+  """The evaluator of one entry of config.evals.
+
+  Args:
+    spec: split, batch_size, max_records (0 = all).
+    context: base.Context of a run with config.model.name="classifier".
+  """
+  label = context.config.data.label
+  side = labelled.read(context, spec.split, label, spec.max_records)
+  predict = classification.make_predict(context.model, context.config, context.derived)
+  batch_size = features.round_up_batch(spec.batch_size, context.mesh)
+
+  def logits(params):
+    parts = []
+    for first in range(0, len(side.ids), batch_size):
+      rows = features.pad_rows(side.bases[first:first + batch_size], batch_size)
+      with contextlib.nullcontext() if context.mesh is None else partitioning.use(
+          context.mesh):
+        parts.append(np.asarray(jax.device_get(
+            predict(params, features.put_rows(rows, context.mesh)))))
+    return np.concatenate(parts)[:len(side.ids)]
+
+  out = Classification(logits, side.labels)
+  out.protocol = (f"{label} of split {spec.split}, {len(side.ids):,} records, first "
+                  f"{context.config.data.max_length} bp, pooling "
+                  f"{context.config.model.pooling}; the classifier's own head")
+  return out
+
+
+class Classification:
+  """Scores of the most probable label."""
+
+  def __init__(self, logits, labels):
+    """logits: params -> [N, C] float32. labels: [N] int32, 0..C-1."""
+    self._logits, self._labels = logits, labels
+    self.protocol = "classification"
+
+  def run(self, params):
+    """Yields loss (nats), accuracy, macro_accuracy, macro_f1, mcc, f1 of class 1 if
+    there are two, majority_share, num_queries; NaN if a logit is not finite."""
+    logits = self._logits(params).astype(np.float64)
+    labels = self._labels
+    is_finite = bool(np.isfinite(logits).all())
+    predicted = logits.argmax(axis=1)
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    values = {"loss": -log_p[np.arange(len(labels)), labels].mean(),
+              **dict(scores.classification(labels, predicted)),
+              "mcc": scores.matthews(labels, predicted)}
+    if logits.shape[1] == 2:
+      values["f1"] = scores.positive_f1(labels, predicted)
+    for name, value in values.items():
+      yield name, float(value) if is_finite else float("nan")
+    yield "majority_share", float(np.bincount(labels).max() / len(labels))
+    yield "num_queries", len(labels)
