@@ -3,12 +3,12 @@
 import jax
 import numpy as np
 import pytest
-from sklearn import neighbors
+from sklearn import neighbors as sk_neighbors
 
 from dnajax import config as config_lib
 from dnajax import errors, evaluate, partitioning
 from dnajax.data import records
-from dnajax.evaluators import base, features, knn
+from dnajax.evaluators import base, baselines, features, neighbors, spread
 
 
 def slow_nearest(queries, keys, num_neighbors):
@@ -39,7 +39,7 @@ def test_neighbours_are_the_definition_with_ties_and_zero_vectors(num_neighbors,
   # Multiples of one direction differ in the last digit, equal rows never do.
   keys, queries = (np.where(x.sum(axis=1, keepdims=True) > 0, x + [[9, 0, 0]], x)
                    .astype(np.float32) for x in (keys, queries))
-  ids, cosines = knn.nearest(queries, keys, num_neighbors, block=block)
+  ids, cosines = neighbors.nearest(queries, keys, num_neighbors, block=block)
   np.testing.assert_array_equal(ids, slow_nearest(queries, keys, num_neighbors))
   assert (np.diff(cosines, axis=1) <= 0).all()
 
@@ -50,34 +50,34 @@ def test_neighbours_equal_scikit_learn(num_neighbors):
   keys = rng.normal(size=(150, 12)).astype(np.float32)
   queries = rng.normal(size=(60, 12)).astype(np.float32)
   labels = rng.integers(0, 5, 150)
-  theirs = neighbors.KNeighborsClassifier(
+  theirs = sk_neighbors.KNeighborsClassifier(
       num_neighbors, metric="cosine", algorithm="brute").fit(keys, labels)
-  ids, cosines = knn.nearest(queries, keys, num_neighbors, block=32)
+  ids, cosines = neighbors.nearest(queries, keys, num_neighbors, block=32)
   distances, want = theirs.kneighbors(queries)
   np.testing.assert_array_equal(ids, want)
   np.testing.assert_allclose(1 - cosines, distances, atol=1e-5)
   if num_neighbors == 1:
-    np.testing.assert_array_equal(knn.vote(labels[ids]), theirs.predict(queries))
+    np.testing.assert_array_equal(neighbors.vote(labels[ids]), theirs.predict(queries))
 
 
 def test_equal_keys_in_different_blocks_give_the_lower_index():
   keys = np.tile(np.arange(1, 8, dtype=np.float32), (40, 1))
-  ids, _ = knn.nearest(keys[:3], keys, 1, block=6)
+  ids, _ = neighbors.nearest(keys[:3], keys, 1, block=6)
   np.testing.assert_array_equal(ids, np.zeros((3, 1)))
-  ids, _ = knn.nearest(keys[:3], keys, 4, block=6)
+  ids, _ = neighbors.nearest(keys[:3], keys, 4, block=6)
   np.testing.assert_array_equal(ids, [[0, 1, 2, 3]] * 3)
 
 
 @pytest.mark.parametrize("num_neighbors", [0, 4])
 def test_more_neighbours_than_keys_are_refused(num_neighbors):
   with pytest.raises(errors.UserError, match="1..3"):
-    knn.nearest(np.ones((2, 2)), np.ones((3, 2)), num_neighbors)
+    neighbors.nearest(np.ones((2, 2)), np.ones((3, 2)), num_neighbors)
 
 
 @pytest.mark.parametrize("num_neighbors", [1, 2, 3, 8])
 def test_vote_is_the_definition(num_neighbors):
   rows = np.random.default_rng(0).integers(0, 4, (50, num_neighbors))
-  np.testing.assert_array_equal(knn.vote(rows), slow_vote(rows))
+  np.testing.assert_array_equal(neighbors.vote(rows), slow_vote(rows))
 
 
 def test_scores_count_absent_labels_as_wrong():
@@ -91,8 +91,8 @@ def test_mean_cosine_is_the_mean_over_pairs_of_different_rows():
   rows = np.random.default_rng(0).normal(1, 1, (7, 4)).astype(np.float32)
   pairs = [rows[i] @ rows[j] / np.linalg.norm(rows[i]) / np.linalg.norm(rows[j])
            for i in range(7) for j in range(7) if i != j]
-  assert dict(knn.collapse(rows))["mean_cosine"] == pytest.approx(np.mean(pairs), abs=1e-6)
-  assert np.isnan(dict(knn.collapse(rows[:1]))["mean_cosine"])
+  assert dict(spread.collapse(rows))["mean_cosine"] == pytest.approx(np.mean(pairs), abs=1e-6)
+  assert np.isnan(dict(spread.collapse(rows[:1]))["mean_cosine"])
 
 
 @pytest.mark.parametrize("shape", [(30, 6), (6, 30)])
@@ -101,16 +101,16 @@ def test_effective_rank_is_exp_of_the_entropy_of_singular_values(shape):
   values = np.linalg.svd(rows - rows.mean(axis=0), compute_uv=False)
   share = values[values > 1e-5] / values.sum()
   want = np.exp(-(share * np.log(share)).sum())
-  assert dict(knn.collapse(rows))["effective_rank"] == pytest.approx(want, rel=1e-5)
+  assert dict(spread.collapse(rows))["effective_rank"] == pytest.approx(want, rel=1e-5)
 
 
 def test_effective_rank_counts_directions_and_ignores_rounding():
   rng = np.random.default_rng(0)
   same = np.tile(rng.normal(size=(1, 16)).astype(np.float32), (50, 1))
-  assert dict(knn.collapse(same))["effective_rank"] == 0
-  assert dict(knn.collapse(same))["mean_cosine"] == pytest.approx(1)
+  assert dict(spread.collapse(same))["effective_rank"] == 0
+  assert dict(spread.collapse(same))["mean_cosine"] == pytest.approx(1)
   line = same + rng.normal(size=(50, 1)).astype(np.float32) * np.eye(16)[0]
-  assert dict(knn.collapse(line.astype(np.float32)))["effective_rank"] == pytest.approx(
+  assert dict(spread.collapse(line.astype(np.float32)))["effective_rank"] == pytest.approx(
       1, abs=1e-3)
 
 
@@ -144,7 +144,7 @@ def test_kmer_evaluator_equals_scikit_learn_on_prepared_data(tiny_config):
     sides[side] = (split.bases(np.arange(split.num_records), config.data.max_length),
                    split.labels("genus"))
   counts = {side: features.kmer_counts(x, 3) for side, (x, _) in sides.items()}
-  theirs = neighbors.KNeighborsClassifier(1, metric="cosine", algorithm="brute")
+  theirs = sk_neighbors.KNeighborsClassifier(1, metric="cosine", algorithm="brute")
   theirs.fit(counts["train"].astype(np.float64), sides["train"][1])
   want = theirs.predict(counts["unseen"].astype(np.float64)) == sides["unseen"][1]
   assert got["accuracy"] == pytest.approx(want.mean(), abs=1.01 / len(want))  # a tie
@@ -198,7 +198,7 @@ def test_whitened_keys_have_mean_zero_and_unit_covariance():
   rng = np.random.default_rng(0)
   mix = rng.normal(size=(6, 6)) * np.array([30, 1, 1, 1, 0.1, 0.1])
   keys, queries = rng.normal(size=(200, 6)) @ mix + 5, rng.normal(size=(9, 6)) @ mix + 5
-  white, other = knn.whiten(keys, queries, floor=1e-12)
+  white, other = spread.whiten(keys, queries, floor=1e-12)
   np.testing.assert_allclose(white.mean(axis=0), 0, atol=1e-5)
   np.testing.assert_allclose(np.cov(white, rowvar=False), np.eye(6), atol=1e-3)
   assert other.shape == (9, 6)
@@ -209,5 +209,5 @@ def test_whitening_recovers_labels_under_a_direction_that_drowns_them():
   labels = np.arange(60) % 3
   rows = np.eye(4)[labels] + rng.normal(size=(60, 4)) * 0.05
   rows[:, 3] = rng.normal(size=60) * 1000
-  ids, _ = knn.nearest(*reversed(knn.whiten(rows[:30], rows[30:])), 1)
+  ids, _ = neighbors.nearest(*reversed(spread.whiten(rows[:30], rows[30:])), 1)
   assert (labels[:30][ids[:, 0]] == labels[30:]).mean() > 0.9
