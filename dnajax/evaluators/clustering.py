@@ -33,16 +33,10 @@ def reduce(rows, *, num_dimensions=50, n_neighbors=15, seed=42):
   One seed gives one result on one machine with one version of umap-learn; with a
   seed it runs on one thread.
   """
-  try:
-    with warnings.catch_warnings():
-      warnings.simplefilter("ignore")  # of packages it only looks for
-      import umap
-  except ImportError as error:
-    raise errors.UserError(
-        "reduction='umap' needs umap-learn, which is not installed: "
-        "pip install 'dnajax[eval]'. Or use reduction='none'.") from error
+  specs.check_library("umap", " Or use reduction='none'.")
   with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # that a seed means one thread
+    warnings.simplefilter("ignore")  # of packages it looks for; a seed means one thread
+    import umap
     return umap.UMAP(n_components=num_dimensions, n_neighbors=n_neighbors,
                      metric="cosine", random_state=seed, n_jobs=1).fit_transform(rows)
 
@@ -52,7 +46,6 @@ def cluster(rows, num_clusters):
 
   Time and memory grow with N²: N² × 8 bytes.
   """
-  _need_sklearn()
   from sklearn import cluster as sk_cluster
   return sk_cluster.AgglomerativeClustering(
       n_clusters=num_clusters, linkage="ward").fit_predict(rows)
@@ -69,20 +62,10 @@ def agreement(labels, clusters):
     ("ami", adjusted mutual information), ("ari", adjusted Rand index), both 0 on
     average for random clusters, ("v_measure", in 0..1).
   """
-  _need_sklearn()
   from sklearn import metrics
   yield "ami", float(metrics.adjusted_mutual_info_score(labels, clusters))
   yield "ari", float(metrics.adjusted_rand_score(labels, clusters))
   yield "v_measure", float(metrics.v_measure_score(labels, clusters))
-
-
-def _need_sklearn():
-  try:
-    import sklearn  # noqa: F401
-  except ImportError as error:
-    raise errors.UserError(
-        "zero_shot_clustering needs scikit-learn, which is not installed: "
-        "pip install 'dnajax[eval]'.") from error
 
 
 class ZeroShotClustering:
@@ -150,12 +133,15 @@ def from_config(spec, context):
     A `ZeroShotClustering`.
 
   Raises:
-    UserError: a key, a split or a label is wrong, or there are too many or too
-      few records.
+    UserError: a key, a split or a label is wrong, there are too many or too few
+      records, or a library is not installed.
   """
   spec = specs.complete(spec, required=_REQUIRED, optional=_OPTIONAL)
   specs.check_choice("features", spec.features, FEATURES)
   specs.check_choice("reduction", spec.reduction, REDUCTIONS)
+  specs.check_library("sklearn")
+  if spec.reduction == "umap":
+    specs.check_library("umap", " Or use reduction='none'.")
   sides = [labelled.read(context, split, spec.label, spec.max_records)
            for split in spec.splits]
   labels = np.concatenate([side.labels for side in sides])

@@ -221,11 +221,12 @@ def _curve(accuracies):
     colour, marker, line = style
     axes.plot(numbers, [100 * accuracies[n][i] for n in numbers], color=colour,
               marker=marker, linestyle=line, linewidth=1.6, markersize=4, label=name)
+  axes.set_xticks(numbers)
   axes.set_xlabel("number of neighbours")
   axes.set_ylabel("accuracy (%)")
   axes.set_ylim(0, 1.03 * axes.get_ylim()[1])
   axes.spines[["top", "right"]].set_visible(False)
   axes.grid(color="#e0e0e0", linewidth=0.7)
   axes.set_axisbelow(True)
-  axes.legend(frameon=False, fontsize=8)
+  axes.legend(frameon=False, fontsize=8, loc="lower left")
   return fig

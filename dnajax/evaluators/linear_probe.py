@@ -36,8 +36,10 @@ def logistic(train, train_labels, valid, valid_labels, test, *, strengths, max_i
   the validation records is taken, of equal ones the strongest penalty; it is
   not fitted again on both.
 
-  Cost: an iteration of L-BFGS is two products of N × D × C for C classes, and
-  about 4 × N × C × 4 bytes are held. COST
+  Cost: an iteration of L-BFGS is two products of N × D × C for C classes or more.
+  50,000 random rows of 128 features with 2,000 classes took 29 s for 4 iterations
+  on two busy cores and 0.8 GiB beyond the features; four strengths of 100
+  iterations each may so take most of an hour, `sgd` a few minutes.
 
   Args:
     train: [N, D] float32 features.
@@ -50,12 +52,7 @@ def logistic(train, train_labels, valid, valid_labels, test, *, strengths, max_i
   Returns:
     (predicted [Q], {"chosen_C", "valid_accuracy", "is_converged"}).
   """
-  try:
-    from sklearn import exceptions, linear_model, preprocessing
-  except ImportError as error:
-    raise errors.UserError(
-        "A linear probe with recipe='logistic' needs scikit-learn, which is not "
-        "installed: pip install 'dnajax[eval]'. Or use recipe='sgd'.") from error
+  from sklearn import exceptions, linear_model, preprocessing
   scale = preprocessing.StandardScaler().fit(train)
   train = scale.transform(train)
   # From the strongest penalty on: each fit starts from the one before.
@@ -83,7 +80,8 @@ def sgd(train, train_labels, test, *, learning_rate=1.0, momentum=0.95, weight_d
 
   All features share ONE mean and ONE standard deviation, those of the training
   records; constant learning rate; the last, smaller batch of an epoch is used
-  too. COST_SGD
+  too. 50,000 random rows of 128 features with 2,000 classes took 1 s per epoch on
+  two busy cores.
 
   Args:
     train: [N, D] float32 features.
@@ -223,7 +221,7 @@ def from_config(spec, context):
 
   Raises:
     UserError: a key, a split or a label is wrong, the training records have only
-      one label, or the k-mer frequencies would be too large.
+      one label, the k-mer frequencies would be too large, or scikit-learn is absent.
   """
   spec = specs.complete(spec, required=_REQUIRED, optional=_OPTIONAL)
   specs.check_choice("features", spec.features, FEATURES)
@@ -232,8 +230,9 @@ def from_config(spec, context):
     specs.check(key, getattr(spec, key), getattr(spec, key) >= 1, "at least 1")
   specs.check("C", spec.C, min(spec.C) > 0, "above 0")
   names = ["train", "test"]
-  if spec.recipe == "logistic" and spec.features != "majority" and len(spec.C) > 1:
-    names.append("valid")
+  if spec.recipe == "logistic" and spec.features != "majority":
+    specs.check_library("sklearn", " Or use recipe='sgd'.")
+    names += ["valid"] * (len(spec.C) > 1)
   sides = {name: labelled.read(context, getattr(spec, f"{name}_split"), spec.label,
                                getattr(spec, f"max_{name}")) for name in names}
   if len(np.unique(sides["train"].labels)) < 2:

@@ -1,5 +1,6 @@
 """The keys of one entry of config.evals, checked and completed."""
 
+import importlib.util
 import types
 
 from dnajax import errors
@@ -65,3 +66,14 @@ def check(key, value, is_right, want):
 def check_choice(key, value, known):
   """Raises UserError unless the value is among the known ones."""
   check(key, value, value in known, f"one of {', '.join(map(repr, known))}")
+
+
+def check_library(library, otherwise=""):
+  """Raises UserError if a library that only evaluators need is not installed.
+
+  Called when an evaluator is made: at the last step of a run it would be too late.
+  """
+  if importlib.util.find_spec(library) is None:
+    raise errors.UserError(
+        f"This evaluation needs {library}, which is not installed: "
+        f"pip install 'dnajax[eval]'.{otherwise}")

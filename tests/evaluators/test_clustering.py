@@ -27,7 +27,7 @@ def make(config, **changes):
   spec = ml_collections.ConfigDict(
       dict(type="zero_shot_clustering", label="genus", features="encoder", reduction="none",
            batch_size=16) | changes)
-  evaluator = base.make(spec, base.Context(config, derived, model))
+  evaluator = clustering.from_config(spec, base.Context(config, derived, model))
   is_encoder = spec.features == "encoder"
   return evaluator, evaluate.initial_params(config, derived, model) if is_encoder else None
 
@@ -100,10 +100,12 @@ def test_umap_rounds_are_repeatable_and_find_groups():
   assert dict(clustering.agreement(labels, clustering.cluster(first, 4)))["ami"] > 0.9
 
 
-def test_absent_umap_is_told_with_what_to_install(monkeypatch):
-  monkeypatch.setitem(sys.modules, "umap", None)
-  with pytest.raises(errors.UserError, match=r"pip install 'dnajax\[eval\]'.*reduction='none'"):
-    clustering.reduce(np.ones((9, 2)))
+@pytest.mark.parametrize("library", ["umap", "sklearn"])
+def test_absent_libraries_are_told_before_anything_runs(tiny_config, monkeypatch, library):
+  monkeypatch.setitem(sys.modules, "umap", sys)   # there, as far as anyone looks
+  monkeypatch.setitem(sys.modules, library, None)
+  with pytest.raises(errors.UserError, match=rf"{library}.*pip install 'dnajax\[eval\]'"):
+    make(tiny_config(), reduction="umap", num_dimensions=2, n_neighbors=2)
 
 
 @pytest.mark.parametrize("changes, says", [
@@ -112,7 +114,8 @@ def test_absent_umap_is_told_with_what_to_install(monkeypatch):
     ({"reduction": "umap", "n_neighbors": 10**6}, "below the number"),
     ({"reduction": "umap", "max_records": 20, "splits": "test"}, "num_dimensions=50.*19"),
     ({"features": "kmer_counts", "k": 14}, "Lower k")])
-def test_wrong_keys_are_told_with_what_is_right(tiny_config, changes, says):
+def test_wrong_keys_are_told_with_what_is_right(tiny_config, monkeypatch, changes, says):
+  monkeypatch.setitem(sys.modules, "umap", sys)   # there, as far as anyone looks
   with pytest.raises(errors.UserError, match=says):
     make(tiny_config(), **changes)
 

@@ -22,13 +22,13 @@ def test_no_number_has_no_harmonic_mean():
 
 
 def make(config, closed, open_, **others):
-  for name, spec in others.items():
-    config.evals[name] = spec
-  config.evals.balance = dict(type="harmonic_mean", every_steps=0, closed=closed, open=open_)
   derived = config_lib.derive(config)
   model = config_lib.build_model(config, derived)
   context = base.Context(config, derived, model)
-  return base.make(config.evals.balance, context), context
+  for name, spec in others.items():
+    config.evals[name] = spec
+  config.evals.balance = dict(type="harmonic_mean", every_steps=0, closed=closed, open=open_)
+  return harmonic_mean.from_config(config.evals.balance, context), context
 
 
 def test_scores_are_those_of_the_named_entries_computed_once(tiny_config, monkeypatch):

@@ -1,5 +1,7 @@
 """Linear probes against scikit-learn and against SGD written as a loop."""
 
+import sys
+
 import jax
 import ml_collections
 import numpy as np
@@ -101,7 +103,7 @@ def make(config, **changes):
   model = config_lib.build_model(config, derived)
   spec = ml_collections.ConfigDict(
       dict(type="linear_probe", label="genus", features="encoder", batch_size=16) | changes)
-  evaluator = base.make(spec, base.Context(config, derived, model))
+  evaluator = linear_probe.from_config(spec, base.Context(config, derived, model))
   is_encoder = spec.features == "encoder"
   return evaluator, evaluate.initial_params(config, derived, model) if is_encoder else None
 
@@ -153,6 +155,13 @@ def test_features_that_are_not_finite_give_nan(tiny_config):
 def test_wrong_keys_are_told_with_what_is_right(tiny_config, key, value, says):
   with pytest.raises(errors.UserError, match=says):
     make(tiny_config(), **{key: value})
+
+
+def test_absent_scikit_learn_is_told_before_anything_runs(tiny_config, monkeypatch):
+  monkeypatch.setitem(sys.modules, "sklearn", None)
+  with pytest.raises(errors.UserError, match=r"pip install 'dnajax\[eval\]'.*recipe='sgd'"):
+    make(tiny_config())
+  make(tiny_config(), recipe="sgd")
 
 
 def test_kmer_frequencies_that_would_fill_the_memory_are_refused(tiny_config):
