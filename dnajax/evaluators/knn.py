@@ -1,223 +1,103 @@
-"""Cosine nearest neighbours: do labels of one split say the labels of another?
+"""Nearest neighbours: do labels of one split say the labels of another?
 
 With keys of known species and queries of unseen species this is the genus
-1-NN of the BarcodeBERT and BarcodeMAE papers. Queries × keys are gone through
-in blocks with a running list of the best neighbours, so 100,000 × 100,000 needs
-no more memory than 4,096 × 4,096.
+1-NN of the BarcodeBERT and BarcodeMAE papers; with several numbers of neighbours
+and weighted votes the k-NN of BarcodeMAE+. Two baselines that need no encoder
+stand beside it: the most frequent label, and the best hit by alignment.
 """
 
 import functools
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from dnajax import errors
-from dnajax.evaluators import features, labelled
+from dnajax.evaluators import (
+    baselines,
+    best_hit,
+    features,
+    labelled,
+    neighbors,
+    scores,
+    specs,
+    spread,
+)
 
-FEATURES = ("encoder", "kmer_counts")
+FEATURES = ("encoder", "kmer_counts", "majority", "best_hit")
 
-
-def nearest(queries, keys, num_neighbors, *, block=4096):
-  """The keys with the largest cosine to each query, best first.
-
-  Of keys with equal cosine the one with the lower index comes first. A vector
-  of zeros has cosine 0 to everything.
-
-  Args:
-    queries: [Q, D] rows; anything with `shape` that gives rows when sliced.
-    keys: [N, D] rows, the same.
-    num_neighbors: neighbours per query, at most N.
-    block: rows of queries and of keys handled at once.
-
-  Returns:
-    (ids [Q, num_neighbors] int32, cosines [Q, num_neighbors] float32), numpy.
-  """
-  num_queries, num_keys = queries.shape[0], keys.shape[0]
-  if not 1 <= num_neighbors <= num_keys:
-    raise errors.UserError(
-        f"num_neighbors={num_neighbors} is outside 1..{num_keys}, the number "
-        "of keys that have a label.")
-  query_block = min(block, num_queries)
-  key_block = min(max(block, num_neighbors), num_keys)
-  out = []
-  for start in range(0, num_queries, query_block):
-    rows = _block(queries, start, query_block)
-    best = (jnp.zeros((query_block, num_neighbors), jnp.int32),
-            jnp.full((query_block, num_neighbors), -jnp.inf))
-    for first in range(0, num_keys, key_block):
-      best = _merge(best, rows, _block(keys, first, key_block), first, num_keys)
-    out.append(jax.device_get(best))
-  ids, cosines = (np.concatenate(part)[:num_queries] for part in zip(*out, strict=True))
-  return ids, cosines
-
-
-def _block(rows, start, size):
-  """Rows start … start + size on the device, zeros behind the last one."""
-  part = jnp.asarray(rows[start:start + size], jnp.float32)
-  return jnp.pad(part, ((0, size - part.shape[0]), (0, 0)))
-
-
-def _inverse_norm(rows):
-  """[n, D] -> 1 / norm [n], 0 where the norm is 0."""
-  norm = jnp.linalg.norm(rows, axis=1)
-  return jnp.where(norm > 0, 1 / jnp.where(norm > 0, norm, 1), 0)
-
-
-@jax.jit
-def _merge(best, queries, keys, first, num_keys):
-  """Best of `best` and of the keys `first` … of one block."""
-  ids, cosines = best
-  num_neighbors = ids.shape[1]
-  # Scaling behind the product keeps counts exact whole numbers until then, so
-  # equal sequences have equal cosines.
-  cosine = jnp.einsum("qd,nd->qn", queries, keys,
-                      precision=jax.lax.Precision.HIGHEST)
-  cosine = cosine * _inverse_norm(keys) * _inverse_norm(queries)[:, None]  # [Q, N]
-  index = first + jnp.arange(keys.shape[0], dtype=jnp.int32)
-  cosine = jnp.where(index[None, :] < num_keys, cosine, -jnp.inf)
-  value, place = jax.lax.top_k(cosine, num_neighbors)
-  # Earlier keys stand first, and top_k takes the first of equal values.
-  both = jnp.concatenate([ids, index[place]], axis=1)
-  value, slot = jax.lax.top_k(jnp.concatenate([cosines, value], axis=1), num_neighbors)
-  return jnp.take_along_axis(both, slot, axis=1), value
-
-
-def vote(labels):
-  """The most frequent label among neighbours; of several the nearest one's.
-
-  Args:
-    labels: [Q, n] integers, nearest neighbour first.
-
-  Returns:
-    [Q] integers, numpy.
-  """
-  labels = np.asarray(labels)
-  # One column at a time: [Q, n, n] would be large for many neighbours.
-  count = np.stack([(labels == labels[:, j:j + 1]).sum(axis=1)
-                    for j in range(labels.shape[1])], axis=1)      # [Q, n]
-  winner = count.argmax(axis=1)        # the first, hence the nearest
-  return np.take_along_axis(labels, winner[:, None], axis=1)[:, 0]
-
-
-def scores(predicted, labels, key_labels):
-  """Accuracy over queries and over the classes that occur among them.
-
-  Args:
-    predicted: [Q] labels.
-    labels: [Q] true labels.
-    key_labels: [N] labels of the keys. A query whose label no key has cannot
-      be right and counts as wrong.
-
-  Yields:
-    (metric name, value).
-  """
-  is_right = predicted == labels
-  classes, of_query = np.unique(labels, return_inverse=True)
-  yield "accuracy", float(is_right.mean())
-  yield "macro_accuracy", float(
-      (np.bincount(of_query, is_right) / np.bincount(of_query)).mean())
-  yield "num_queries", len(labels)
-  yield "num_keys", len(key_labels)
-  yield "num_unknown_labels", int((~np.isin(classes, key_labels)).sum())
-
-
-def collapse(rows):
-  """Whether features still differ: mean pairwise cosine and effective rank.
-
-  `mean_cosine` is over all pairs of two different rows, exact (through the sum
-  of the unit vectors). `effective_rank` is exp of the entropy of the singular
-  values of the centred features, divided by their sum (Roy and Vetterli 2007);
-  singular values below the rounding of float32 count as zero, and 0 means that
-  all rows are equal.
-
-  Args:
-    rows: [Q, D] features.
-
-  Yields:
-    (metric name, value).
-  """
-  rows = np.asarray(rows, np.float64)
-  num_rows = len(rows)
-  norms = np.linalg.norm(rows, axis=1, keepdims=True)
-  unit = np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0)
-  pairs = num_rows * (num_rows - 1)
-  of_pairs = (unit.sum(axis=0)**2).sum() - (unit**2).sum()
-  yield "mean_cosine", float(of_pairs / pairs) if pairs else float("nan")
-  centred = rows - rows.mean(axis=0)
-  gram = (centred.T @ centred if centred.shape[1] <= num_rows
-          else centred @ centred.T)
-  singular = np.sqrt(np.maximum(np.linalg.eigvalsh(gram), 0))
-  rounding = np.finfo(np.float32).eps * np.linalg.norm(rows)
-  singular = singular[singular > rounding]
-  share = singular / singular.sum()
-  yield "effective_rank", float(np.exp(-(share * np.log(share)).sum())
-                                if len(share) else 0.0)
-
-
-def whiten(keys, queries, *, floor=1e-6):
-  """Both sets of features with the mean and covariance of the keys taken out.
-
-  A few directions that all tokens of a row share (reading frame, order) can
-  hold nearly all variance of pooled features and decide every cosine; this
-  tells whether the other directions still know the labels.
-
-  Args:
-    keys: [N, D] features.
-    queries: [Q, D] features.
-    floor: added to the eigenvalues of the covariance, relative to the largest.
-
-  Returns:
-    (keys [N, D], queries [Q, D]) float32.
-  """
-  keys, queries = np.asarray(keys, np.float64), np.asarray(queries, np.float64)
-  mean = keys.mean(axis=0)
-  values, vectors = np.linalg.eigh(np.cov(keys - mean, rowvar=False).reshape(
-      keys.shape[1], -1))
-  scale = vectors / np.sqrt(np.maximum(values, 0) + floor * max(values[-1], 1e-30))
-  return (((keys - mean) @ scale).astype(np.float32),
-          ((queries - mean) @ scale).astype(np.float32))
+_REQUIRED = ("key_split", "query_split", "label", "features")
+_OPTIONAL = dict(
+    k=6, num_neighbors=(1,), vote="uniform", temperature=0.02, ties="nearest",
+    leave_one_out=False, program="vsearch", max_keys=0, max_queries=0, batch_size=256)
 
 
 class Knn:
   """Labels of the queries, voted by their nearest keys."""
 
   def __init__(self, key_features, query_features, key_labels, query_labels, *,
-               num_neighbors=1, has_params=True):
+               num_neighbors=1, vote="uniform", temperature=0.02, ties="nearest",
+               own=None, has_params=True):
     """key_features, query_features: params -> [N, D] rows of all records.
     key_labels, query_labels: [N] and [Q] int32, no -1 among them.
-    num_neighbors: votes per query.
+    num_neighbors: votes per query, an int or a tuple of them; the neighbours
+      are searched once. The metrics of all but the first carry the number:
+      accuracy, accuracy_k5, ….
+    vote, temperature, ties: see `neighbors.weights` and `neighbors.vote`.
+    own: [Q] index of the key that is the query itself, see `neighbors.nearest`.
     has_params: whether features depend on params; only then is it asked
       whether they have collapsed."""
     self._key_features = key_features
     self._query_features = query_features
     self._key_labels = key_labels
     self._query_labels = query_labels
-    self._num_neighbors = num_neighbors
+    self._num_neighbors = ((num_neighbors,) if isinstance(num_neighbors, int)
+                           else tuple(num_neighbors))
+    self._vote, self._temperature, self._ties = vote, temperature, ties
+    self._own = own
+    self._accuracies = {}  # of the last run, by number of neighbours
     self.has_params = has_params
     self.counts = {}       # further numbers of records, reported as they are
-    self.protocol = f"cosine {num_neighbors}-NN"
+    self.metrics = tuple(f"{name}{self._suffix(n)}" for n in self._num_neighbors
+                         for name in scores.CLASSIFICATION)
+    if has_params:
+      self.metrics += ("mean_cosine", "effective_rank", "whitened_accuracy")
+    self.protocol = f"cosine {self._num_neighbors[0]}-NN"
 
   def run(self, params):
     """Yields (metric name, value); all NaN if a feature is not finite."""
     queries = self._query_features(params)
     keys = self._key_features(params)
+    self._accuracies = {}
     if self.has_params and not (np.isfinite(queries).all() and np.isfinite(keys).all()):
-      for name in ("accuracy", "macro_accuracy", "mean_cosine", "effective_rank",
-                   "whitened_accuracy"):
-        yield name, float("nan")
+      yield from ((name, float("nan")) for name in self.metrics)
       return
-    yield from self._scores(keys, queries)
+    for n, predicted in self._predict(keys, queries, self._num_neighbors):
+      values = dict(scores.classification(self._query_labels, predicted))
+      self._accuracies[n] = values["accuracy"], values["macro_accuracy"]
+      yield from ((name + self._suffix(n), value) for name, value in values.items())
+    yield from baselines.record_counts(self._query_labels, self._key_labels, self._own)
     yield from self.counts.items()
     if self.has_params:
-      yield from collapse(queries)
-      yield "whitened_accuracy", dict(
-          self._scores(*whiten(keys, queries)))["accuracy"]
+      yield from spread.collapse(queries)
+      (_, predicted), = self._predict(*spread.whiten(keys, queries),
+                                      self._num_neighbors[:1])
+      yield "whitened_accuracy", scores.accuracy(self._query_labels, predicted)
 
-  def _scores(self, keys, queries):
-    ids, _ = nearest(queries, keys, self._num_neighbors)
-    predicted = vote(self._key_labels[ids])
-    return scores(predicted, self._query_labels, self._key_labels)
+  def figures(self):
+    """{"num_neighbors": accuracy over the numbers of neighbours}, if several."""
+    if len(self._accuracies) < 2:
+      return {}
+    return {"num_neighbors": _curve(self._accuracies)}
+
+  def _predict(self, keys, queries, num_neighbors):
+    """Yields (n, predicted [Q]) for each number of neighbours n."""
+    ids, cosines = neighbors.nearest(queries, keys, max(num_neighbors), own=self._own)
+    labels = self._key_labels[ids]
+    for n in num_neighbors:
+      weights = neighbors.weights(cosines[:, :n], self._vote, temperature=self._temperature)
+      yield n, neighbors.vote(labels[:, :n], weights, ties=self._ties)
+
+  def _suffix(self, num_neighbors):
+    return "" if num_neighbors == self._num_neighbors[0] else f"_k{num_neighbors}"
 
 
 def from_config(spec, context):
@@ -228,41 +108,125 @@ def from_config(spec, context):
   records are used, the same in every run.
 
   Args:
-    spec: keys, queries, label, features, k, num_neighbors, max_keys,
-      max_queries, batch_size (see configs).
+    spec: has key_split, query_split, label (any rank of the data set), features
+      ("encoder", "kmer_counts", "majority" or "best_hit"), and may have
+      k: letters per k-mer of "kmer_counts" (6);
+      num_neighbors: an int or a tuple of ints, see `Knn` (1);
+      vote: "uniform", "distance" or "softmax" with temperature (.02);
+      ties: "nearest", or "lowest_label" as in scikit-learn;
+      leave_one_out: whether a record is never its own neighbour; key_split and
+        query_split are the same then (False);
+      program: of "best_hit", "vsearch" or "blastn" ("vsearch");
+      max_keys, max_queries: 0 for all (0);
+      batch_size: rows per step of the encoder (256).
     context: a `base.Context`.
 
   Returns:
-    A `Knn`.
+    A `Knn` or a `baselines.Baseline`.
+
+  Raises:
+    UserError: a key, a split or a label is wrong, or there are too few keys.
   """
+  spec = _checked(spec)
+  keys = labelled.read(context, spec.key_split, spec.label, spec.max_keys)
+  queries = labelled.read(context, spec.query_split, spec.label, spec.max_queries)
+  own = labelled.own_keys(queries, keys) if spec.leave_one_out else None
+  protocol = _protocol(spec, context.config.data.max_length)
+  if spec.features in ("majority", "best_hit"):
+    predict = (functools.partial(baselines.majority, keys.labels, len(queries.labels))
+               if spec.features == "majority" else
+               functools.partial(baselines.by_best_hit, keys, queries, spec.program, own))
+    out = baselines.Baseline(predict, keys.labels, queries.labels, own=own,
+                             protocol=protocol)
+  else:
+    num_others = len(keys.labels) - spec.leave_one_out
+    specs.check("num_neighbors", max(spec.num_neighbors),
+                max(spec.num_neighbors) <= num_others,
+                f"at most {num_others}, the other records of split {spec.key_split!r} "
+                f"that have a {spec.label}")
+    if spec.features == "encoder":
+      embed = functools.partial(labelled.encode, context, batch_size=spec.batch_size)
+    else:
+      embed = lambda params, side: features.KmerCounts(side.bases, spec.k)
+    out = Knn(lambda params: embed(params, keys),
+              lambda params: embed(params, queries),
+              keys.labels, queries.labels, num_neighbors=spec.num_neighbors,
+              vote=spec.vote, temperature=spec.temperature, ties=spec.ties, own=own,
+              has_params=spec.features == "encoder")
+    out.protocol = protocol
+  out.counts = {"num_unlabelled_queries": queries.num_unlabelled,
+                "num_unlabelled_keys": keys.num_unlabelled}
+  return out
+
+
+def _checked(spec):
+  """The entry with all its keys, each of them possible."""
+  spec = specs.complete(spec, required=_REQUIRED, optional=_OPTIONAL)
   if spec.features not in FEATURES:
     raise errors.UserError(
         f"Unknown config.evals.*.features={spec.features!r}. "
         f"Known: {', '.join(FEATURES)}.")
-  keys = labelled.read(context, spec.key_split, spec.label, spec.max_keys)
-  queries = labelled.read(context, spec.query_split, spec.label, spec.max_queries)
-  if spec.features == "encoder":
-    embed = functools.partial(labelled.encode, context, batch_size=spec.batch_size)
-  else:
-    embed = lambda params, side: features.KmerCounts(side.bases, spec.k)
-  out = Knn(lambda params: embed(params, keys),
-            lambda params: embed(params, queries),
-            keys.labels, queries.labels, num_neighbors=spec.num_neighbors,
-            has_params=spec.features == "encoder")
-  out.counts = {"num_unlabelled_queries": queries.num_unlabelled,
-                "num_unlabelled_keys": keys.num_unlabelled}
-  out.protocol = _protocol(spec, context.config.data.max_length)
-  return out
+  specs.check_choice("vote", spec.vote, neighbors.VOTES)
+  specs.check_choice("ties", spec.ties, neighbors.TIES)
+  specs.check_choice("program", spec.program, best_hit.PROGRAMS)
+  specs.check("temperature", spec.temperature, spec.temperature > 0, "above 0")
+  specs.check("num_neighbors", spec.num_neighbors, min(spec.num_neighbors) >= 1
+              and len(set(spec.num_neighbors)) == len(spec.num_neighbors),
+              "at least 1, each number once")
+  specs.check("leave_one_out", spec.leave_one_out,
+              not spec.leave_one_out or spec.key_split == spec.query_split,
+              f"False unless key_split={spec.key_split!r} is query_split="
+              f"{spec.query_split!r}")
+  return spec
 
 
 def _protocol(spec, max_length):
   """One sentence that says how the numbers came about."""
+  some = "".join(f", {most:,} {side} at most" for side, most in
+                 (("keys", spec.max_keys), ("queries", spec.max_queries)) if most)
+  asked = (f"{spec.label} of split {spec.query_split} (queries) from split "
+           f"{spec.key_split} (keys){some}")
+  if spec.leave_one_out:
+    asked += ", a record never its own neighbour"
+  unknown = "labels absent from the keys count as wrong"
+  if spec.features == "majority":
+    return f"the most frequent label of the keys for every query; {asked}; {unknown}"
+  if spec.features == "best_hit":
+    how = {"vsearch": "VSEARCH, global alignment with the 8 keys sharing most k-mers, "
+                      "identity at least .5",
+           "blastn": "BLAST+ megablast"}[spec.program]
+    return (f"label of the best hit ({how}, plus strand); {asked}; first {max_length} bp; "
+            f"queries without a hit and {unknown}")
+  votes = {"uniform": "", "distance": ", votes weighted by 1 / cosine distance",
+           "softmax": f", votes weighted by exp(cosine / {spec.temperature:g})"}[spec.vote]
+  if max(spec.num_neighbors) > 1:
+    votes += (", ties to the nearest" if spec.ties == "nearest" else
+              ", ties to the lowest label")
   rows = ("mean over the attended positions of the last encoder layer, frame 0, "
           "nothing masked" if spec.features == "encoder" else
           f"counts of all overlapping {spec.k}-mers")
-  some = "".join(f", {most:,} {side} at most" for side, most in
-                 (("keys", spec.max_keys), ("queries", spec.max_queries)) if most)
-  return (f"cosine {spec.num_neighbors}-NN, {spec.label} of split {spec.query_split} "
-          f"(queries) from split {spec.key_split} (keys){some}; features: {rows}, not "
-          f"normalised, first {max_length} bp; labels absent from the keys count "
-          "as wrong")
+  numbers = ", ".join(map(str, spec.num_neighbors))
+  return (f"cosine {numbers}-NN{votes}, {asked}; features: {rows}, not "
+          f"normalised, first {max_length} bp; {unknown}")
+
+
+def _curve(accuracies):
+  """Accuracy over the number of neighbours, a matplotlib Figure."""
+  from matplotlib import figure
+  numbers = sorted(accuracies)
+  fig = figure.Figure(figsize=(5, 3.4), layout="constrained")
+  axes = fig.subplots()
+  for i, (name, style) in enumerate((("over queries", ("#0072B2", "o", "-")),
+                                     ("over classes", ("#D55E00", "s", "--")))):
+    colour, marker, line = style
+    axes.plot(numbers, [100 * accuracies[n][i] for n in numbers], color=colour,
+              marker=marker, linestyle=line, linewidth=1.6, markersize=4, label=name)
+  axes.set_xticks(numbers)
+  axes.set_xlabel("number of neighbours")
+  axes.set_ylabel("accuracy (%)")
+  axes.set_ylim(0, 1.03 * axes.get_ylim()[1])
+  axes.spines[["top", "right"]].set_visible(False)
+  axes.grid(color="#e0e0e0", linewidth=0.7)
+  axes.set_axisbelow(True)
+  axes.legend(frameon=False, fontsize=8, loc="lower left")
+  return fig

@@ -12,6 +12,8 @@ from dnajax.evaluators import features
 # must not also be a comparison of test sets.
 _SUBSET_SEED = 0
 
+_MOST_DENSE = 2**31  # bytes of k-mer frequencies held at once
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Labelled:
@@ -76,3 +78,59 @@ def encode(context, params, side, *, batch_size):
         stride=context.config.tokens.stride, batch_size=batch_size, mesh=context.mesh)
     context.cache[key] = known = (params, rows)
   return known[1]
+
+
+def own_keys(queries, keys):
+  """Which key is the query itself: [Q] index into `keys`, -1 where none is.
+
+  Args:
+    queries, keys: Labelled.
+  """
+  if queries.split != keys.split:
+    return np.full(len(queries.ids), -1)
+  place = np.searchsorted(keys.ids, queries.ids)
+  place = np.minimum(place, len(keys.ids) - 1)
+  return np.where(keys.ids[place] == queries.ids, place, -1)
+
+
+def rows(context, params, side, *, kind, k, batch_size):
+  """Features of the records as a dense matrix.
+
+  Args:
+    context: base.Context.
+    params: parameters of the model; not used by counts.
+    side: Labelled.
+    kind: "encoder", see `encode`, or "kmer_counts", the counts of all overlapping
+      k-mers divided by their number in the record.
+    k: letters per k-mer.
+    batch_size: rows per step of the encoder.
+
+  Returns:
+    [N, D] float32, D = 4^k for counts; zeros for a record without a k-mer.
+  """
+  if kind == "encoder":
+    return encode(context, params, side, batch_size=batch_size)
+  counts = features.kmer_counts(side.bases, k)
+  return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+
+
+def check_dense(num_rows, k):
+  """Refuses k-mer counts of so many records that they would fill the memory.
+
+  Raises:
+    UserError: num_rows × 4^k float32 are more than 2 GiB.
+  """
+  size = num_rows * 4**k * 4
+  if size > _MOST_DENSE:
+    raise errors.UserError(
+        f"config.evals.*.k={k}: the frequencies of {4**k:,} k-mers in {num_rows:,} "
+        f"records are {size / 2**30:.1f} GiB, more than the {_MOST_DENSE / 2**30:.0f} GiB "
+        "this evaluator holds at once. Lower k or the number of records (max_…).")
+
+
+def describe(kind, k, max_length):
+  """The features in words, for the protocol of an evaluator."""
+  if kind == "encoder":
+    return ("mean over the attended positions of the last encoder layer, frame 0, "
+            f"nothing masked, first {max_length} bp")
+  return f"frequencies of all overlapping {k}-mers, first {max_length} bp"
