@@ -14,8 +14,8 @@ import time
 
 from absl import app, flags
 
-from data_pipelines import ngrams, pmi_table, prepare, summary_text, write
-from dnajax import errors, files, host_memory
+from data_pipelines import ngrams, pmi_table, summary_text, write
+from dnajax import command_line, errors, files, host_memory
 
 FLAGS = flags.FLAGS
 STRANDS = ("single", "merged")
@@ -155,4 +155,4 @@ def main(argv):
 
 if __name__ == "__main__":
   define_flags()
-  app.run(main, flags_parser=prepare.parse_flags)
+  app.run(main, flags_parser=command_line.parse_flags)

@@ -15,7 +15,7 @@ import time
 
 from absl import app, flags
 
-from dnajax import errors
+from dnajax import command_line, errors
 
 FLAGS = flags.FLAGS
 # Flags of one kind of data set, refused with another one.
@@ -296,15 +296,6 @@ def main(argv):
     print(describe.describe(summary))
 
 
-@errors.exit_cleanly
-def parse_flags(argv):
-  """A wrong flag is a UserError like any other mistake."""
-  try:
-    return FLAGS(argv)
-  except flags.Error as error:
-    raise errors.UserError(f"{error}. See --help.") from None
-
-
 if __name__ == "__main__":
   define_flags()
-  app.run(main, flags_parser=parse_flags)
+  app.run(main, flags_parser=command_line.parse_flags)

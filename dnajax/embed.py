@@ -14,7 +14,7 @@ import numpy as np
 from absl import app, flags, logging
 
 from dnajax import bases as base_codes
-from dnajax import embed_writers, errors
+from dnajax import command_line, embed_writers, errors
 
 FLAGS = flags.FLAGS
 
@@ -238,4 +238,4 @@ def read_pairs(path, columns=()):
 
 if __name__ == "__main__":
   define_flags()
-  app.run(main)
+  app.run(main, flags_parser=command_line.parse_flags)

@@ -1,6 +1,7 @@
 """The one exception whose message is written for the person at the keyboard."""
 
 import functools
+import os
 import sys
 
 
@@ -18,6 +19,9 @@ def exit_cleanly(main):
     except UserError as error:
       print(f"error: {error}", file=sys.stderr)
       sys.exit(2)
+    except BrokenPipeError:  # the reader, as `| head`, has seen enough
+      os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+      sys.exit(0)
     except KeyboardInterrupt:
       print("interrupted", file=sys.stderr)
       sys.exit(130)

@@ -6,22 +6,27 @@ k-mer counts, and writes WORKDIR/report/: results.json, report.md, figures.
 
 import contextlib
 import pathlib
+import time
 
 from absl import app, flags, logging
+from ml_collections import config_flags
 
-from dnajax import errors, seeds
+from dnajax import command_line, errors, seeds
+from dnajax.evaluators import names
 
 FLAGS = flags.FLAGS
 
+# Of what an evaluator yields, the first of these is how much was evaluated.
+_COUNTS = ("num_queries", "num_records", "num_tokens")
 # Names in metrics.jsonl -> names in a report.
 _OF_TRAINING = {"masking/share": "selected_share", "masking/hidden_share": "hidden_share",
                 "masking/hard_share": "hard_share",
                 "masking/mean_pmi_rank": "mean_pmi_rank"}
 
-UNTRAINED, TRAINED = "untrained encoder", "trained encoder"
+UNTRAINED, TRAINED = names.UNTRAINED, names.TRAINED
 
 
-def evaluate(workdir, *, names=None, step=None, data_dir=None, say=print):
+def evaluate(workdir, *, evals=None, entries=None, step=None, data_dir=None, say=print):
   """Runs evaluators of a run's config on one of its checkpoints.
 
   Evaluators with features="encoder" also run on the parameters the run would
@@ -29,7 +34,8 @@ def evaluate(workdir, *, names=None, step=None, data_dir=None, say=print):
 
   Args:
     workdir: of the run; nothing is written.
-    names: keys of config.evals; default all.
+    evals: names in config.evals; default all.
+    entries: ConfigDict that stands in for config.evals.
     step: which checkpoint; default the newest, or the one with the lowest
       config.checkpoint.best if that names a metric.
     data_dir: where the prepared data lies now; default config.data.dir.
@@ -37,7 +43,8 @@ def evaluate(workdir, *, names=None, step=None, data_dir=None, say=print):
 
   Returns:
     {"run": {…}, "results": [{run, evaluator, task, features, metric, value, n,
-    protocol, fingerprint, step, seed}]}, JSON-serialisable.
+    protocol, fingerprint, step, seed}], "figures": {name: matplotlib Figure}}; run
+    and results are JSON-serialisable.
 
   Raises:
     UserError: workdir, checkpoint, data set or names are wrong.
@@ -55,7 +62,9 @@ def evaluate(workdir, *, names=None, step=None, data_dir=None, say=print):
   config = config_lib.from_dict(meta["config"])
   if data_dir:
     config.data.dir = data_dir
-  chosen = _chosen(config, names)
+  if entries is not None:
+    config.evals = entries
+  chosen = _chosen(config, evals)
   fingerprint = _fingerprint(config, meta, say)
   derived = config_lib.derive(config)
   model = config_lib.build_model(config, derived)
@@ -69,20 +78,37 @@ def evaluate(workdir, *, names=None, step=None, data_dir=None, say=print):
   evaluators = {name: base.make(config.evals[name], context) for name in chosen}
   params_of = {UNTRAINED: lambda: initial_params(config, derived, model),
                TRAINED: lambda: params}
-  results = [] if names else _of_training(workdir, run)
+  results = [] if evals else _of_training(workdir, run)
+  figures = {}
   with contextlib.nullcontext() if mesh is None else partitioning.use(mesh):
     for kind, load in params_of.items():
       on_device = features.on_devices(load(), mesh)
       for name, evaluator in evaluators.items():
         spec = config.evals[name]
-        if kind not in _kinds(spec):
+        if kind not in names.kinds(spec, config.evals):
           continue
-        label = _label(spec, kind)
+        label = names.features(spec, kind)
         say(f"evaluating {name}: {label}")
+        before = time.perf_counter()
         values = dict(evaluator.run(on_device))
+        seconds = time.perf_counter() - before
+        # A harmonic mean finds here what it is made of.
+        context.cache["values", name] = on_device, values
         at = {UNTRAINED: 0, TRAINED: step}.get(label)
-        results += _entries(run, name, spec, label, at, values, evaluator)
-  return {"run": run, "results": results}
+        results += _entries(run, name, spec, label, at, values, evaluator, seconds)
+        if kind == TRAINED:
+          figures |= _figures(name, evaluator)
+  return {"run": run, "results": results, "figures": figures}
+
+
+def _figures(name, evaluator):
+  """What an evaluator draws of its last run: {file stem: Figure}."""
+  if not hasattr(evaluator, "figures"):
+    return {}
+  try:
+    return {f"{name}_{stem}": figure for stem, figure in evaluator.figures().items()}
+  except ImportError:  # no matplotlib, which the report will say
+    return {}
 
 
 def evaluate_all(workdir, *, say=print, **options):
@@ -100,9 +126,9 @@ def _best_step(workdir):
   from dnajax import config as config_lib
   from dnajax.training import metrics
   path = pathlib.Path(workdir) / "metrics.jsonl"
-  name = config_lib.load_workdir_config(workdir).checkpoint.get("best")
-  if not name or not path.exists():
+  if not path.exists() or not checkpointing.saved_steps(workdir):
     return None
+  name = config_lib.load_workdir_config(workdir).checkpoint.get("best")
   values = {row["step"]: row[name] for row in metrics.read_rows(path)
             if row.get(name) is not None and row[name] == row[name]}
   saved = [step for step in checkpointing.saved_steps(workdir) if step in values]
@@ -132,13 +158,14 @@ def initial_params(config, derived, model):
   return jax.jit(lambda: meta.unbox(state.init_params(model, config, derived)))()
 
 
-def _chosen(config, names):
-  unknown = [name for name in names or () if name not in config.evals]
+def _chosen(config, wanted):
+  unknown = [name for name in wanted or () if name not in config.evals]
   if unknown:
     raise errors.UserError(
         f"--evals: no evaluator {', '.join(unknown)} in the config of the run. "
         f"It has: {', '.join(config.evals)}.")
-  return list(names or config.evals)
+  chosen = list(wanted or config.evals)
+  return sorted(chosen, key=lambda name: config.evals[name].type == "harmonic_mean")
 
 
 def _fingerprint(config, meta, say):
@@ -157,36 +184,17 @@ def _fingerprint(config, meta, say):
   return now
 
 
-def _kinds(spec):
-  """On which parameters an evaluator says something; counts have none, once."""
-  return ((UNTRAINED, TRAINED) if spec.get("features") == "encoder"
-          else (TRAINED,))
-
-
-def _label(spec, kind):
-  return f"{spec.k}-mer counts" if spec.get("features") == "kmer_counts" else kind
-
-
-def _task(spec):
-  """What is asked, in the same words for encoders and for counts."""
-  if spec.type != "knn":
-    same = spec.get("masking")
-    return (f"{spec.type.replace('_', ' ')} on {spec.get('split')}, "
-            + (f"{same.get('selection', 'masking')} for every run" if same
-               else "the run's masking"))
-  return f"{spec.label} {spec.num_neighbors}-NN, {spec.query_split} → {spec.key_split}"
-
-
-def _entries(run, name, spec, label, step, values, evaluator):
+def _entries(run, name, spec, label, step, values, evaluator, seconds):
   """One entry per metric."""
   shared = {
-      "run": run["name"], "evaluator": name, "task": _task(spec),
+      "run": run["name"], "evaluator": name, "task": names.task(spec),
       "features": label,
       # An evaluator without a sentence of its own is described by its config.
       "protocol": getattr(evaluator, "protocol", None) or ", ".join(
           f"{key}={value}" for key, value in spec.items() if key != "every_steps"),
       "fingerprint": run["fingerprint"], "step": step, "seed": run["seed"],
-      "n": values.get("num_queries", values.get("num_tokens"))}
+      "seconds": round(seconds, 3),  # of the run, features included unless shared
+      "n": next((values[key] for key in _COUNTS if key in values), None)}
   return [{**shared, "metric": metric,
            "value": float(value) if value == value else None}  # NaN is no JSON
           for metric, value in values.items()]
@@ -196,6 +204,8 @@ def define_flags():
   """Flags of the command; not at import, where several commands would clash."""
   flags.DEFINE_string("workdir", None, "Directory of a training run.")
   flags.DEFINE_list("evals", [], "Names in config.evals; default all.")
+  config_flags.DEFINE_config_file(
+      "evals_from", None, "Config file whose evals are used instead of those of the run.")
   flags.DEFINE_integer("step", None, "Checkpoint to use; default the latest.")
   flags.DEFINE_string(
       "data_dir", None, "Where the prepared data lies, if not in config.data.dir.")
@@ -210,11 +220,14 @@ def main(argv):
     raise errors.UserError("--workdir is missing. See --help.")
   logging.set_verbosity(logging.WARNING)
   from dnajax import report
-  found = evaluate_all(FLAGS.workdir, names=FLAGS.evals, step=FLAGS.step,
-                       data_dir=FLAGS.data_dir)
+  entries = None
+  if FLAGS.evals_from is not None:
+    entries = command_line.read_config(FLAGS.evals_from, "evals_from").evals
+  found = evaluate_all(FLAGS.workdir, evals=FLAGS.evals, entries=entries,
+                       step=FLAGS.step, data_dir=FLAGS.data_dir)
   report.write_evaluated(FLAGS.workdir, found)
 
 
 if __name__ == "__main__":
   define_flags()
-  app.run(main)
+  app.run(main, flags_parser=command_line.parse_flags)

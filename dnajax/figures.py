@@ -4,6 +4,8 @@ import itertools
 
 from matplotlib import figure as mpl_figure
 
+from dnajax.evaluators import names
+
 # Okabe and Ito's palette, told apart by every common form of colour vision.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00",
             "#000000")
@@ -17,18 +19,18 @@ def training_curves(curves, results):
 
   Args:
     curves: {run: rows of its metrics.jsonl}.
-    results: entries of `evaluate.evaluate`, for the line of the k-mer counts.
+    results: entries of `evaluate.evaluate`, for the lines of the baselines.
 
   Returns:
     A matplotlib Figure, or None if no run has rows.
   """
-  counts = {entry["evaluator"]: entry for entry in results
-            if entry["metric"] == "accuracy"
-            and entry["features"].endswith("-mer counts")
-            and entry["value"] is not None}
+  baselines = {entry["evaluator"]: entry for entry in results
+               if entry["metric"] == "accuracy" and "-NN" in entry["task"]
+               and entry["features"] not in names.ENCODERS
+               and entry["value"] is not None}
   panels = [
       ("loss (nats per token)", 1, _series(curves, "loss", None, ())),
-      ("accuracy (%)", 100, _series(curves, "accuracy", "macro_accuracy", counts)),
+      ("accuracy (%)", 100, _series(curves, "accuracy", "macro_accuracy", baselines)),
       ("effective rank of the features", 1,
        _series(curves, "effective_rank", None, ()))]
   switches = _switches(curves)
@@ -37,14 +39,14 @@ def training_curves(curves, results):
   panels = [panel for panel in panels if panel[2]]
   if not panels:
     return None
-  num_lines = max(len(series) for _, _, series in panels) + len(counts)
+  num_lines = max(len(series) for _, _, series in panels) + len(baselines)
   fig = mpl_figure.Figure(figsize=(4.8 * len(panels), 3.5 + 0.17 * num_lines),
                           layout="constrained")
   for axes, (label, scale, series) in zip(
       fig.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
     _draw(axes, series, scale, several=len(curves) > 1)
     if scale == 100:
-      for entry in counts.values():
+      for entry in baselines.values():
         axes.axhline(100 * entry["value"], color=_GREY, linestyle="--", linewidth=1.2,
                      label=f"{entry['features']} ({entry['evaluator']})")
     for run, step in switches.items():
@@ -116,17 +118,16 @@ def accuracy_bars(results):
   for entry in results:
     if (entry["metric"] == "accuracy" and entry["value"] is not None
         and "-NN" in entry["task"]):
-      is_counts = entry["features"].endswith("counts")
-      name = (f"{entry['run']}: {entry['features']}" if several and not is_counts
+      is_baseline = entry["features"] not in names.ENCODERS
+      name = (f"{entry['run']}: {entry['features']}" if several and not is_baseline
               else entry["features"])
       bars.setdefault(entry["task"], {})[name] = 100 * entry["value"]
       kinds[name] = entry["features"]
   if not bars:
     return None
-  names = list(dict.fromkeys(name for task in bars.values() for name in task))
-  names.sort(key=lambda name: name.endswith("counts"))       # the baseline last
-  encoders = [kind for kind in dict.fromkeys(kinds.values()) if not kind.endswith("counts")]
-  colours = dict(zip(encoders, itertools.cycle(_COLOURS), strict=False))
+  rows = list(dict.fromkeys(name for task in bars.values() for name in task))
+  rows.sort(key=lambda name: kinds[name] not in names.ENCODERS)  # baselines last
+  colours = dict(zip(names.ENCODERS, itertools.cycle(_COLOURS), strict=False))
   num_bars = sum(len(task) for task in bars.values())
   fig = mpl_figure.Figure(figsize=(7.5, 0.9 + 0.38 * num_bars + 0.35 * len(bars)),
                           layout="constrained")
@@ -135,7 +136,7 @@ def accuracy_bars(results):
   for task, values in bars.items():
     axes.text(0.8, y, task, fontsize=9, fontweight="bold", va="center")
     y += 0.9
-    for name in (name for name in names if name in values):
+    for name in (name for name in rows if name in values):
       axes.barh(y, values[name], height=0.72,
                 color=colours.get(kinds[name], _GREY))
       axes.text(values[name] + 0.8, y, f"{values[name]:.1f}", va="center", fontsize=9)

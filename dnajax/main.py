@@ -7,12 +7,11 @@ The same command again resumes. Everything about the science is in the config;
 """
 
 import os
-import sys
 
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from dnajax import errors
+from dnajax import command_line, errors
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Config file, with a variant after a colon if wanted.")
@@ -36,7 +35,7 @@ def main(argv):
   """Runs the command."""
   if len(argv) > 1:
     raise errors.UserError(f"Unknown argument {argv[1]!r}; flags start with --.")
-  config = read_config()
+  config = command_line.read_config(_CONFIG.value, "config")
   if _WORKDIR.value is None and not _DRY_RUN.value:
     raise errors.UserError("Give --workdir=DIR, the directory of the run.")
   logging.set_verbosity(logging.WARNING)
@@ -70,36 +69,5 @@ def _join_other_processes():
         "JAX_NUM_PROCESSES and JAX_PROCESS_ID.") from error
 
 
-def read_config():
-  """The ConfigDict of --config, with overrides applied."""
-  try:
-    config = _CONFIG.value
-    if config is not None:
-      config.to_dict()  # a file that could not be read says so when it is used
-  except (OSError, ImportError, SyntaxError) as error:
-    raise errors.UserError(f"Cannot read --config: {error}") from error
-  if config is None:
-    raise errors.UserError("Give --config=FILE, for example "
-                           "--config=configs/barcodemae.py.")
-  return config
-
-
-def parse_flags(argv):
-  """Parses flags; a wrong flag or config override is told in one line."""
-  try:
-    return flags.FLAGS(argv)
-  except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError,
-          ImportError, SyntaxError) as error:
-    lines = str(error).strip().splitlines()
-    if type(error) is KeyError:
-      text = f"The config file has no variant {error}; its first lines list them."
-    elif "Traceback" in str(error):  # ml_collections quotes a whole traceback
-      text = f"Cannot read --config: {lines[-1].strip()}"
-    else:
-      text = " ".join(lines)
-    print(f"error: {text} (--help lists the flags)", file=sys.stderr)
-    sys.exit(2)
-
-
 if __name__ == "__main__":
-  app.run(main, flags_parser=parse_flags)
+  app.run(main, flags_parser=command_line.parse_flags)

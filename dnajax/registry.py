@@ -51,5 +51,8 @@ schedule = Registry("optimizer.schedule", {
 evaluator = Registry("evals.*.type", {
     "mean_loss": "dnajax.evaluators.mean_loss:from_config",
     "knn": "dnajax.evaluators.knn:from_config",
+    "linear_probe": "dnajax.evaluators.linear_probe:from_config",
+    "zero_shot_clustering": "dnajax.evaluators.clustering:from_config",
+    "harmonic_mean": "dnajax.evaluators.harmonic_mean:from_config",
     "classification": "dnajax.evaluators.classification:from_config",
 })

@@ -2,18 +2,21 @@
 
 import json
 import pathlib
+import re
 
 from absl import app, flags
 
-from dnajax import errors, files, seeds
+from dnajax import command_line, errors, files, seeds
+from dnajax.evaluators import names as names_lib
 
 FLAGS = flags.FLAGS
 
-_SHARES = ("accuracy", "macro_accuracy", "whitened_accuracy", "selected_share",
-           "hidden_share", "hard_share")    # shown in per cent
-_SHOWN = (*_SHARES, "loss", "perplexity", "mean_cosine", "effective_rank",
+# Shown in per cent; also with a number of neighbours behind it, as accuracy_k5.
+_SHARES = ("accuracy", "macro_accuracy", "macro_f1", "whitened_accuracy", "f1",
+           "selected_share", "hidden_share", "hard_share")
+_SHOWN = (*_SHARES, "loss", "perplexity", "mcc", "ami", "ari", "v_measure",
+          "harmonic_mean", "closed", "open", "mean_cosine", "effective_rank",
           "mean_pmi_rank")
-_ENCODERS = ("untrained encoder", "trained encoder")
 
 NO_MATPLOTLIB = ("Figures need matplotlib, which is not installed: "
                  "pip install 'dnajax[eval]'. Tables were written without them.")
@@ -35,8 +38,8 @@ def write(directory, found, metrics_files, *, say=print):
   directory.mkdir(parents=True, exist_ok=True)
   results = [entry for one in found for entry in one["results"]]
   figures = _write_figures(directory, found, metrics_files, say)
-  document = found[0] if len(found) == 1 else {
-      "runs": [one["run"] for one in found], "results": results}
+  document = ({"run": found[0]["run"], "results": results} if len(found) == 1 else
+              {"runs": [one["run"] for one in found], "results": results})
   texts = {"results.json": json.dumps(document, indent=2, ensure_ascii=False) + "\n",
            "report.md": markdown(found, [path.name for path in figures])}
   for name, text in texts.items():
@@ -72,7 +75,7 @@ def tables(results):
   Returns:
     list of (evaluation, rows of text, the header first).
   """
-  shown = [entry for entry in results if entry["metric"] in _SHOWN]
+  shown = [entry for entry in results if _plain(entry["metric"]) in _SHOWN]
   runs = list(dict.fromkeys(entry["run"] for entry in results))
   several = len(runs) > 1 or any("seeds" in entry for entry in results)
   out = []
@@ -92,9 +95,14 @@ def tables(results):
   return out
 
 
+def _plain(metric):
+  """accuracy_k5 -> accuracy."""
+  return re.sub(r"_k\d+$", "", metric)
+
+
 def _order(entry):
   """Counts last; run by run in the order given (sorting is stable)."""
-  return entry["features"] not in _ENCODERS
+  return entry["features"] not in names_lib.ENCODERS
 
 
 def _row_name(entry, several):
@@ -104,13 +112,13 @@ def _row_name(entry, several):
   if not several:
     return (name,)
   # Counts are the same for every run on the same data.
-  return (entry["run"] if entry["features"] in _ENCODERS else "", name)
+  return (entry["run"] if entry["features"] in names_lib.ENCODERS else "", name)
 
 
 def _number(entry):
   if entry["value"] is None:
     return "not finite"
-  is_share = entry["metric"] in _SHARES
+  is_share = _plain(entry["metric"]) in _SHARES
   scale = 100 if is_share else 1
   text = f"{100 * entry['value']:.1f}" if is_share else f"{entry['value']:.4g}"
   if entry.get("spread") is not None:
@@ -181,13 +189,17 @@ def _write_figures(directory, found, metrics_files, say):
             if pathlib.Path(path).exists()}
   results = [entry for one in found for entry in one["results"]]
   out = []
-  for name, figure in (("training.png", figures.training_curves(curves, results)),
-                       ("accuracy.png", figures.accuracy_bars(results))):
+  drawn = {"training": figures.training_curves(curves, results),
+           "accuracy": figures.accuracy_bars(results)}
+  for one in found:
+    start = f"{one['run']['name'].replace('/', '_')}_" if len(found) > 1 else ""
+    drawn |= {start + stem: figure for stem, figure in one.get("figures", {}).items()}
+  for stem, figure in drawn.items():
     if figure is not None:
       files.write_atomically(
-          directory / name,
+          directory / f"{stem}.png",
           lambda part, figure=figure: figure.savefig(part, format="png", dpi=150))
-      out.append(directory / name)
+      out.append(directory / f"{stem}.png")
   return out
 
 
@@ -240,4 +252,4 @@ def _name_apart(found, workdirs):
 
 if __name__ == "__main__":
   define_flags()
-  app.run(main)
+  app.run(main, flags_parser=command_line.parse_flags)

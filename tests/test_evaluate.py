@@ -89,7 +89,7 @@ def test_every_entry_says_how_and_on_what_it_was_measured(found):
 
 
 def test_an_older_checkpoint_and_one_evaluator_can_be_chosen(workdir):
-  found = evaluate.evaluate(workdir, names=["masked_loss"], step=3, say=lambda text: None)
+  found = evaluate.evaluate(workdir, evals=["masked_loss"], step=3, say=lambda text: None)
   assert {(e["evaluator"], e["step"]) for e in found["results"]} == {("masked_loss", 3)}
 
 
@@ -97,7 +97,7 @@ def test_wrong_names_steps_and_places_are_told(workdir, tmp_path):
   for kwargs, text in (
       (dict(workdir=tmp_path / "no"), "no workdir"),
       (dict(workdir=tmp_path), "no checkpoint"),
-      (dict(workdir=workdir, names=["knn"]), "It has: .*knn_genus"),
+      (dict(workdir=workdir, evals=["knn"]), "It has: .*knn_genus"),
       (dict(workdir=workdir, step=5), "It has: 3, 6, 8"),
       (dict(workdir=workdir, data_dir=str(tmp_path)), "--data_dir")):
     with pytest.raises(errors.UserError, match=text):
@@ -112,7 +112,7 @@ def test_another_data_set_than_in_training_is_pointed_out(workdir, tmp_path, tin
   text["fingerprint"] = "0" * 32
   summary.write_text(json.dumps(text))
   said = []
-  evaluate.evaluate(workdir, names=["knn_genus_kmers"], data_dir=str(copy),
+  evaluate.evaluate(workdir, evals=["knn_genus_kmers"], data_dir=str(copy),
                     say=said.append)
   assert "is not the data set of the training run" in said[0]
 

@@ -13,8 +13,12 @@ machines are noisy, ratios less so.
 import json
 
 from absl import app, flags, logging
+from ml_collections import config_flags
 
-from dnajax import errors, files, main  # main defines --config
+from dnajax import command_line, errors, files
+
+_CONFIG = config_flags.DEFINE_config_file(
+    "config", None, "input, train: config file, with a variant after a colon if wanted.")
 
 _ROUNDS = flags.DEFINE_integer(
     "rounds", 5, "Measurements of each figure; the median is reported.")
@@ -49,7 +53,7 @@ def bench(argv):
 
 
 def _measure_config(name):
-  config = main.read_config()
+  config = command_line.read_config(_CONFIG.value, "config")
   import jax
 
   from dnajax import host_memory
@@ -63,4 +67,4 @@ def _measure_config(name):
 
 
 if __name__ == "__main__":
-  app.run(bench, flags_parser=main.parse_flags)
+  app.run(bench, flags_parser=command_line.parse_flags)

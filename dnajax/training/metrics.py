@@ -97,7 +97,8 @@ _QUIET = ("seconds_left", "learning_rate", "share", "kept_share", "kept_overflow
           "num_tokens", "num_keys", "num_queries", "hard_share", "switch_step",
           "smallest_change", "phase", "rate_factor", "num_unknown_labels",
           "num_unlabelled_keys", "num_unlabelled_queries", "perplexity",
-          "majority_share")
+          "majority_share", "macro_f1", "num_records", "num_train", "num_labels",
+          "num_clusters", "num_without_hit", "is_converged", "chosen_C")
 
 
 class TensorBoard:
