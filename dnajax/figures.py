@@ -5,11 +5,11 @@ import itertools
 from matplotlib import figure as mpl_figure
 
 # Okabe and Ito's palette, told apart by every common form of colour vision.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00",
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00",
             "#000000")
-_MARKERS = "osD^vP"
+MARKERS = "osD^vP"
 _DASHES = ("-", "--", ":", "-.")
-_GREY = "#666666"
+GREY = "#666666"
 
 
 def training_curves(curves, results):
@@ -45,10 +45,10 @@ def training_curves(curves, results):
     _draw(axes, series, scale, several=len(curves) > 1)
     if scale == 100:
       for entry in counts.values():
-        axes.axhline(100 * entry["value"], color=_GREY, linestyle="--", linewidth=1.2,
+        axes.axhline(100 * entry["value"], color=GREY, linestyle="--", linewidth=1.2,
                      label=f"{entry['features']} ({entry['evaluator']})")
     for run, step in switches.items():
-      axes.axvline(step, color=_GREY, linestyle=":", linewidth=1.4,
+      axes.axvline(step, color=GREY, linestyle=":", linewidth=1.4,
                    label=f"{run}: switch at {step:,}" if len(curves) > 1
                    else f"switch at {step:,}")
     if label == "validation perplexity":
@@ -94,12 +94,12 @@ def _draw(axes, series, scale, *, several):
     at = runs.index(run) if several else owners.index(owner)
     steps, values = zip(*sorted(points), strict=True)
     axes.plot(steps, [scale * value for value in values],
-              color=_COLOURS[at % len(_COLOURS)], linewidth=1.6,
+              color=COLOURS[at % len(COLOURS)], linewidth=1.6,
               linestyle=_DASHES[owners.index(owner) % len(_DASHES)] if several else "-",
               # Few points are measurements to be seen, many are a curve.
-              marker=_MARKERS[at % len(_MARKERS)] if len(steps) <= 30 else None,
+              marker=MARKERS[at % len(MARKERS)] if len(steps) <= 30 else None,
               markersize=4, label=f"{run}: {owner}" if several else owner)
-  _plain(axes)
+  plain(axes)
 
 
 def accuracy_bars(results):
@@ -126,7 +126,7 @@ def accuracy_bars(results):
   names = list(dict.fromkeys(name for task in bars.values() for name in task))
   names.sort(key=lambda name: name.endswith("counts"))       # the baseline last
   encoders = [kind for kind in dict.fromkeys(kinds.values()) if not kind.endswith("counts")]
-  colours = dict(zip(encoders, itertools.cycle(_COLOURS), strict=False))
+  colours = dict(zip(encoders, itertools.cycle(COLOURS), strict=False))
   num_bars = sum(len(task) for task in bars.values())
   fig = mpl_figure.Figure(figsize=(7.5, 0.9 + 0.38 * num_bars + 0.35 * len(bars)),
                           layout="constrained")
@@ -137,7 +137,7 @@ def accuracy_bars(results):
     y += 0.9
     for name in (name for name in names if name in values):
       axes.barh(y, values[name], height=0.72,
-                color=colours.get(kinds[name], _GREY))
+                color=colours.get(kinds[name], GREY))
       axes.text(values[name] + 0.8, y, f"{values[name]:.1f}", va="center", fontsize=9)
       ticks.append((y, name))
       y += 0.9
@@ -148,11 +148,12 @@ def accuracy_bars(results):
   axes.set_xticks(range(0, 101, 20))
   axes.set_xlabel("accuracy (% of the queries)")
   axes.tick_params(axis="y", length=0)
-  _plain(axes, grid="x")
+  plain(axes, grid="x")
   return fig
 
 
-def _plain(axes, grid="both"):
+def plain(axes, grid="both"):
+  """The look of all axes of a report; grid: "both", "x" or "y"."""
   axes.spines[["top", "right"]].set_visible(False)
   axes.grid(axis=grid, color="#e0e0e0", linewidth=0.7)
   axes.set_axisbelow(True)
