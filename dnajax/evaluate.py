@@ -187,7 +187,8 @@ def _fingerprint(config, meta, say):
 def _entries(run, name, spec, label, step, values, evaluator, seconds):
   """One entry per metric."""
   shared = {
-      "run": run["name"], "evaluator": name, "task": names.task(spec),
+      "run": run["name"], "evaluator": name,
+      "task": getattr(evaluator, "task", None) or names.task(spec),
       "features": label,
       # An evaluator without a sentence of its own is described by its config.
       "protocol": getattr(evaluator, "protocol", None) or ", ".join(

@@ -7,11 +7,11 @@ from matplotlib import figure as mpl_figure
 from dnajax.evaluators import names
 
 # Okabe and Ito's palette, told apart by every common form of colour vision.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00",
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00",
             "#000000")
-_MARKERS = "osD^vP"
+MARKERS = "osD^vP"
 _DASHES = ("-", "--", ":", "-.")
-_GREY = "#666666"
+GREY = "#666666"
 
 
 def training_curves(curves, results):
@@ -47,10 +47,10 @@ def training_curves(curves, results):
     _draw(axes, series, scale, several=len(curves) > 1)
     if scale == 100:
       for entry in baselines.values():
-        axes.axhline(100 * entry["value"], color=_GREY, linestyle="--", linewidth=1.2,
+        axes.axhline(100 * entry["value"], color=GREY, linestyle="--", linewidth=1.2,
                      label=f"{entry['features']} ({entry['evaluator']})")
     for run, step in switches.items():
-      axes.axvline(step, color=_GREY, linestyle=":", linewidth=1.4,
+      axes.axvline(step, color=GREY, linestyle=":", linewidth=1.4,
                    label=f"{run}: switch at {step:,}" if len(curves) > 1
                    else f"switch at {step:,}")
     if label == "validation perplexity":
@@ -96,12 +96,12 @@ def _draw(axes, series, scale, *, several):
     at = runs.index(run) if several else owners.index(owner)
     steps, values = zip(*sorted(points), strict=True)
     axes.plot(steps, [scale * value for value in values],
-              color=_COLOURS[at % len(_COLOURS)], linewidth=1.6,
+              color=COLOURS[at % len(COLOURS)], linewidth=1.6,
               linestyle=_DASHES[owners.index(owner) % len(_DASHES)] if several else "-",
               # Few points are measurements to be seen, many are a curve.
-              marker=_MARKERS[at % len(_MARKERS)] if len(steps) <= 30 else None,
+              marker=MARKERS[at % len(MARKERS)] if len(steps) <= 30 else None,
               markersize=4, label=f"{run}: {owner}" if several else owner)
-  _plain(axes)
+  plain(axes)
 
 
 def accuracy_bars(results):
@@ -127,7 +127,7 @@ def accuracy_bars(results):
     return None
   rows = list(dict.fromkeys(name for task in bars.values() for name in task))
   rows.sort(key=lambda name: kinds[name] not in names.ENCODERS)  # baselines last
-  colours = dict(zip(names.ENCODERS, itertools.cycle(_COLOURS), strict=False))
+  colours = dict(zip(names.ENCODERS, itertools.cycle(COLOURS), strict=False))
   num_bars = sum(len(task) for task in bars.values())
   fig = mpl_figure.Figure(figsize=(7.5, 0.9 + 0.38 * num_bars + 0.35 * len(bars)),
                           layout="constrained")
@@ -138,7 +138,7 @@ def accuracy_bars(results):
     y += 0.9
     for name in (name for name in rows if name in values):
       axes.barh(y, values[name], height=0.72,
-                color=colours.get(kinds[name], _GREY))
+                color=colours.get(kinds[name], GREY))
       axes.text(values[name] + 0.8, y, f"{values[name]:.1f}", va="center", fontsize=9)
       ticks.append((y, name))
       y += 0.9
@@ -149,11 +149,12 @@ def accuracy_bars(results):
   axes.set_xticks(range(0, 101, 20))
   axes.set_xlabel("accuracy (% of the queries)")
   axes.tick_params(axis="y", length=0)
-  _plain(axes, grid="x")
+  plain(axes, grid="x")
   return fig
 
 
-def _plain(axes, grid="both"):
+def plain(axes, grid="both"):
+  """The look of all axes of a report; grid: "both", "x" or "y"."""
   axes.spines[["top", "right"]].set_visible(False)
   axes.grid(axis=grid, color="#e0e0e0", linewidth=0.7)
   axes.set_axisbelow(True)

@@ -54,5 +54,9 @@ evaluator = Registry("evals.*.type", {
     "linear_probe": "dnajax.evaluators.linear_probe:from_config",
     "zero_shot_clustering": "dnajax.evaluators.clustering:from_config",
     "harmonic_mean": "dnajax.evaluators.harmonic_mean:from_config",
+    "robustness": "dnajax.evaluators.robustness:from_config",
+    "embedding_map": "dnajax.evaluators.embedding_map:from_config",
+    "token_map": "dnajax.evaluators.token_map:from_config",
+    "attention_map": "dnajax.evaluators.attention_map:from_config",
     "classification": "dnajax.evaluators.classification:from_config",
 })

@@ -13,9 +13,12 @@ FLAGS = flags.FLAGS
 
 # Shown in per cent; also with a number of neighbours behind it, as accuracy_k5.
 _SHARES = ("accuracy", "macro_accuracy", "macro_f1", "whitened_accuracy", "f1",
-           "selected_share", "hidden_share", "hard_share")
+           "selected_share", "hidden_share", "hard_share",
+           *(f"mean_{mode}" for mode in ("mask", "drop", "delete")),
+           *(name + chance for name in ("neighbor_agreement", "same_centre", "same_ends")
+             for chance in ("", "_by_chance")))
 _SHOWN = (*_SHARES, "loss", "perplexity", "mcc", "ami", "ari", "v_measure",
-          "harmonic_mean", "closed", "open", "mean_cosine", "effective_rank",
+          "harmonic_mean", "closed", "open", "silhouette", "mean_cosine", "effective_rank",
           "mean_pmi_rank")
 
 NO_MATPLOTLIB = ("Figures need matplotlib, which is not installed: "

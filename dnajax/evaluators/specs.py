@@ -8,7 +8,7 @@ from dnajax import errors
 _OF_EVERY_ENTRY = ("type", "every_steps")
 
 
-def complete(spec, *, required, optional):
+def complete(spec, *, required=(), optional, wanted=None):
   """An entry with all its keys.
 
   Args:
@@ -16,12 +16,13 @@ def complete(spec, *, required, optional):
     required: keys it must have.
     optional: {key: default}. A value must be of the kind of its default; where
       that is a tuple, a single value stands for a tuple of one.
+    wanted: {key: (value -> whether it is right, text "must be …")}, as of `at_least`.
 
   Returns:
     A namespace with every required and optional key.
 
   Raises:
-    UserError: an unknown or a missing key, or a value of another kind.
+    UserError: an unknown or a missing key, or a value that is not right.
   """
   given = dict(spec)
   known = (*required, *optional)
@@ -38,6 +39,8 @@ def complete(spec, *, required, optional):
   values = {key: given[key] for key in required}
   for key, default in optional.items():
     values[key] = _of_kind(key, given.get(key, default), default)
+  for key, (is_right, want) in (wanted or {}).items():
+    check(key, values[key], is_right(values[key]), want)
   return types.SimpleNamespace(**values)
 
 
@@ -57,6 +60,16 @@ def _of_kind(key, value, default):
   return value
 
 
+def at_least(number):
+  """An entry of `wanted`: numbers from `number` on."""
+  return lambda value: value >= number, f"at least {number}"
+
+
+def one_of(known):
+  """An entry of `wanted`: one of these values."""
+  return lambda value: value in known, f"one of {', '.join(map(repr, known))}"
+
+
 def check(key, value, is_right, want):
   """Raises UserError unless `is_right`; `want` says what the value must be."""
   if not is_right:
@@ -65,7 +78,8 @@ def check(key, value, is_right, want):
 
 def check_choice(key, value, known):
   """Raises UserError unless the value is among the known ones."""
-  check(key, value, value in known, f"one of {', '.join(map(repr, known))}")
+  is_right, want = one_of(known)
+  check(key, value, is_right(value), want)
 
 
 def check_library(library, otherwise=""):

@@ -152,6 +152,10 @@ class SelfAttention(nn.Module):
           y.reshape(split), ("batch", "length", "heads", None))   # [B, L, H, D/H]
 
     q, k, v = project("query"), project("key"), project("value")
+    # Only `apply(..., mutable="intermediates")` asks for them; they are then computed
+    # beside the product, whatever its implementation.
+    if self.is_mutable_collection("intermediates"):
+      self.sow("intermediates", "attention", probabilities(q, k, is_attended))
     if spec.attention == "explicit":
       has_dropout = spec.dropout and not deterministic
       y = attend(q, k, v, is_attended, dropout=spec.dropout,
@@ -181,17 +185,40 @@ def attend(q, k, v, is_attended, *, dropout=0.0, key=None):
     [B, L, H, D/H] of v's dtype.
   """
   @recompute
-  def probabilities(scores, key):
-    bias = jnp.where(is_attended, 0.0, -1e9)[:, None, None, :]
-    p = jax.nn.softmax(scores * q.shape[-1]**-0.5 + bias, axis=-1)
+  def dropped(scores, key):
+    p = _softmax(scores, is_attended, q.shape[-1])
     return dropout_lib.drop(key, p, rate=dropout).astype(v.dtype)
 
   # Heads in front once, instead of inside each of the products forward and
   # backward: 0.7 of the time on a CPU.
   q, k, v = (a.swapaxes(1, 2) for a in (q, k, v))                 # [B, H, L, D/H]
-  scores = jnp.einsum("bhqd,bhkd->bhqk", q, k, preferred_element_type=jnp.float32)
-  p = probabilities(scores, key)
+  p = dropped(_scores(q, k), key)
   return jnp.einsum("bhqk,bhkd->bhqd", p, v).swapaxes(1, 2)
+
+
+def probabilities(q, k, is_attended):
+  """How much each query attends to each key, without dropout.
+
+  Args:
+    q, k: [B, L, H, D/H].
+    is_attended: [B, L] bool.
+
+  Returns:
+    [B, H, L, L] float32; the last axis sums to 1, zeros where not attended.
+  """
+  q, k = (a.swapaxes(1, 2) for a in (q, k))                       # [B, H, L, D/H]
+  return _softmax(_scores(q, k), is_attended, q.shape[-1])
+
+
+def _scores(q, k):
+  """[B, H, L, D/H], the same -> [B, H, L, L] float32."""
+  return jnp.einsum("bhqd,bhkd->bhqk", q, k, preferred_element_type=jnp.float32)
+
+
+def _softmax(scores, is_attended, head_dim):
+  """[B, H, L, L], [B, L] bool -> probabilities [B, H, L, L]."""
+  bias = jnp.where(is_attended, 0.0, -1e9)[:, None, None, :]
+  return jax.nn.softmax(scores * head_dim**-0.5 + bias, axis=-1)
 
 
 class Block(nn.Module):
@@ -230,7 +257,7 @@ def stack(block, *, depth, remat="none", unroll=1):
                      policy=getattr(jax.checkpoint_policies, remat))
   return nn.scan(
       block, length=depth, unroll=min(unroll, depth),
-      variable_axes={"params": 0},
+      variable_axes={"params": 0, "intermediates": 0},
       split_rngs={"params": True, "dropout": True},
       in_axes=(nn.broadcast, nn.broadcast),
       metadata_params={nn.PARTITION_NAME: "layers"})
