@@ -15,6 +15,8 @@ token-type row.
 
 import ml_collections
 
+from configs import barcodemae
+
 
 def get_config(variant="default"):
   """The experiment as a ConfigDict; the variants are listed above."""
@@ -56,23 +58,13 @@ def get_config(variant="default"):
   config.mesh = dict(data=-1, fsdp=1, tensor=1)
   config.log = dict(every_steps=20)
   config.checkpoint = dict(every_steps=100, keep=3)
-  config.evals = dict(
-      masked_loss=dict(type="mean_loss", every_steps=100, split="valid",
-                       batch_size=128, max_records=1_024),
-      knn_genus=dict(type="knn", every_steps=100, key_split="train",
-                     query_split="unseen", label="genus", features="encoder", k=6,
-                     num_neighbors=1, max_keys=0, max_queries=0,
-                     batch_size=256),
-      knn_genus_kmers=dict(type="knn", every_steps=0, key_split="train",
-                           query_split="unseen", label="genus",
-                           features="kmer_counts", k=6, num_neighbors=1,
-                           max_keys=0, max_queries=0, batch_size=256))
+  config.evals = barcodemae.get_evals()
   config.update_from_flattened_dict(VARIANTS[variant])
   return config
 
 
 VARIANTS = {
-    "default": {},
+    "default": {"evals.genera_map.max_per_label": 200},  # no genus is rare
     "bold": {
         "data.name": "barcodes/coi_small", "data.split": "train",
         "data.is_generated": False,
@@ -105,6 +97,10 @@ VARIANTS = {
         "evals.masked_loss.every_steps": 5_000,
         "evals.masked_loss.max_records": 0,
         "evals.knn_genus.every_steps": 20_000,
+        "evals.probe_species.recipe": "sgd", "evals.probe_species.valid_split": "test",
+        "evals.probe_species_kmers.recipe": "sgd",
+        "evals.probe_species_kmers.valid_split": "test",
+        "evals.attention_map.split": "test",
     },
     "tiny": {
         "total_steps": 8, "batch_size": 16, "data.max_length": 72,
@@ -118,5 +114,12 @@ VARIANTS = {
         "evals.masked_loss.every_steps": 4, "evals.knn_genus.every_steps": 4,
         "evals.masked_loss.batch_size": 16, "evals.knn_genus.batch_size": 16,
         "evals.knn_genus_kmers.batch_size": 16, "evals.knn_genus_kmers.k": 3,
+        "evals.probe_species.batch_size": 16, "evals.probe_species_kmers.k": 3,
+        "evals.clusters_species.batch_size": 16, "evals.clusters_species_kmers.k": 3,
+        "evals.clusters_species.reduction": "none",  # UMAP takes 20 s to be compiled
+        "evals.clusters_species_kmers.reduction": "none",
+        "evals.robustness.batch_size": 16, "evals.robustness.rates": (0.0, 0.5),
+        "evals.genera_map.batch_size": 16, "evals.genera_map.min_per_label": 2,
+        "evals.genera_map.method": "pca", "evals.attention_map.num_records": 16,
     },
 }

@@ -56,23 +56,58 @@ def get_config(variant="default"):
   config.mesh = dict(data=-1, fsdp=1, tensor=1)
   config.log = dict(every_steps=20)
   config.checkpoint = dict(every_steps=100, keep=3)
-  config.evals = dict(
-      masked_loss=dict(type="mean_loss", every_steps=100, split="valid",
-                       batch_size=128, max_records=1_024),
-      knn_genus=dict(type="knn", every_steps=100, key_split="train",
-                     query_split="unseen", label="genus", features="encoder", k=6,
-                     num_neighbors=1, max_keys=0, max_queries=0,
-                     batch_size=256),
-      knn_genus_kmers=dict(type="knn", every_steps=0, key_split="train",
-                           query_split="unseen", label="genus",
-                           features="kmer_counts", k=6, num_neighbors=1,
-                           max_keys=0, max_queries=0, batch_size=256))
+  config.evals = get_evals()
   config.update_from_flattened_dict(VARIANTS[variant])
   return config
 
 
+def get_evals():
+  """What encoders of barcodes are judged by; the same in barcodebert.py.
+
+  every_steps=0 runs at the end of training, -1 only by dnajax.evaluate.
+  """
+  knn = dict(type="knn", every_steps=0, key_split="train", query_split="unseen",
+             label="genus", features="encoder", k=6, num_neighbors=1, max_keys=0,
+             max_queries=0, batch_size=256)
+  probe = dict(type="linear_probe", every_steps=-1, label="species", features="encoder",
+               train_split="train", valid_split="valid", test_split="test",
+               recipe="logistic",  # logistic | sgd (published; for thousands of species)
+               C=(0.1, 1.0, 10.0), k=4, max_train=0, batch_size=256)
+  clusters = dict(type="zero_shot_clustering", every_steps=-1, label="species",
+                  splits=("test", "unseen"), features="encoder", k=6, reduction="umap",
+                  n_neighbors=15, num_clusters=0, seeds=(42,), max_records=0,
+                  batch_size=256)
+  return dict(
+      masked_loss=dict(type="mean_loss", every_steps=100, split="valid",
+                       batch_size=128, max_records=1_024),
+      knn_genus=dict(knn, every_steps=100),
+      knn_genus_kmers=dict(knn, features="kmer_counts"),
+      knn_genus_majority=dict(knn, every_steps=-1, features="majority"),
+      knn_genus_best_hit=dict(knn, every_steps=-1, features="best_hit",
+                              program="vsearch"),  # vsearch | blastn, if installed
+      probe_species=probe,
+      probe_species_kmers=dict(probe, features="kmer_counts"),
+      clusters_species=clusters,
+      clusters_species_kmers=dict(clusters, features="kmer_counts"),
+      harmonic_mean=dict(type="harmonic_mean", every_steps=-1,
+                         closed="probe_species/accuracy", open="knn_genus/accuracy"),
+      robustness=dict(type="robustness", every_steps=-1, key_split="train",
+                      query_split="unseen", label="genus", features="encoder",
+                      rates=(0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
+                      modes=("mask", "drop", "delete"), seed=0, max_keys=0,
+                      max_queries=500, batch_size=256),
+      genera_map=dict(type="embedding_map", every_steps=-1, split="unseen",
+                      label="genus", features="encoder", num_labels=20,
+                      min_per_label=5, max_per_label=50, method="tsne", seed=0,
+                      batch_size=256),
+      token_map=dict(type="token_map", every_steps=-1, method="pca", max_tokens=4_096,
+                     seed=0),
+      attention_map=dict(type="attention_map", every_steps=-1, split="valid",
+                         features="encoder", num_records=256, seed=0, batch_size=16))
+
+
 VARIANTS = {
-    "default": {},
+    "default": {"evals.genera_map.max_per_label": 200},  # no genus is rare
     "bold": {
         "data.name": "barcodes/coi_small", "data.split": "train",
         "data.is_generated": False,
@@ -112,6 +147,15 @@ VARIANTS = {
         "evals.knn_genus.every_steps": 20_000,
         "evals.knn_genus.query_split": "test_unseen",
         "evals.knn_genus_kmers.query_split": "test_unseen",
+        "evals.knn_genus_majority.query_split": "test_unseen",
+        "evals.knn_genus_best_hit.query_split": "test_unseen",
+        "evals.probe_species.recipe": "sgd", "evals.probe_species.valid_split": "val",
+        "evals.probe_species_kmers.recipe": "sgd",
+        "evals.probe_species_kmers.valid_split": "val",
+        "evals.clusters_species.splits": ("test", "test_unseen"),
+        "evals.clusters_species_kmers.splits": ("test", "test_unseen"),
+        "evals.robustness.query_split": "test_unseen",
+        "evals.genera_map.split": "test_unseen", "evals.attention_map.split": "val",
     },
     "tiny": {
         "total_steps": 8, "batch_size": 16, "data.max_length": 72,
@@ -127,5 +171,12 @@ VARIANTS = {
         "evals.masked_loss.every_steps": 4, "evals.knn_genus.every_steps": 4,
         "evals.masked_loss.batch_size": 16, "evals.knn_genus.batch_size": 16,
         "evals.knn_genus_kmers.batch_size": 16, "evals.knn_genus_kmers.k": 3,
+        "evals.probe_species.batch_size": 16, "evals.probe_species_kmers.k": 3,
+        "evals.clusters_species.batch_size": 16, "evals.clusters_species_kmers.k": 3,
+        "evals.clusters_species.reduction": "none",  # UMAP takes 20 s to be compiled
+        "evals.clusters_species_kmers.reduction": "none",
+        "evals.robustness.batch_size": 16, "evals.robustness.rates": (0.0, 0.5),
+        "evals.genera_map.batch_size": 16, "evals.genera_map.min_per_label": 2,
+        "evals.genera_map.method": "pca", "evals.attention_map.num_records": 16,
     },
 }
