@@ -67,12 +67,13 @@ def get_evals():
   every_steps=0 runs at the end of training, -1 only by dnajax.evaluate.
   """
   knn = dict(type="knn", every_steps=0, key_split="train", query_split="unseen",
-             label="genus", features="encoder", k=6, num_neighbors=1, max_keys=0,
-             max_queries=0, batch_size=256)
+             label="genus", features="encoder", k=6, num_neighbors=1,
+             exclude_shared=False,  # queries whose sequence is also a key; always counted
+             max_keys=0, max_queries=0, batch_size=256)
   probe = dict(type="linear_probe", every_steps=-1, label="species", features="encoder",
                train_split="train", valid_split="valid", test_split="test",
                recipe="logistic",  # logistic | sgd (published; for thousands of species)
-               C=(0.1, 1.0, 10.0), k=4, max_train=0, batch_size=256)
+               C=(0.1, 1.0, 10.0), k=4, exclude_shared=False, max_train=0, batch_size=256)
   clusters = dict(type="zero_shot_clustering", every_steps=-1, label="species",
                   splits=("test", "unseen"), features="encoder", k=6, reduction="umap",
                   n_neighbors=15, num_clusters=0, seeds=(42,), max_records=0,

@@ -66,8 +66,9 @@ def get_config(variant="default"):
   config.evals = dict(
       dev=dict(type="classification", every_steps=200, split="dev",
                batch_size=128, max_records=0),
+      # exclude_shared: without records whose sequence was trained on
       test=dict(type="classification", every_steps=-1,  # by dnajax.evaluate only
-                split="test", batch_size=128, max_records=0))
+                split="test", batch_size=128, max_records=0, exclude_shared=False))
   config.update_from_flattened_dict(VARIANTS[variant])
   return config
 

@@ -43,8 +43,9 @@ def evaluate(workdir, *, evals=None, entries=None, step=None, data_dir=None, say
 
   Returns:
     {"run": {…}, "results": [{run, evaluator, task, features, metric, value, n,
-    protocol, fingerprint, step, seed}], "figures": {name: matplotlib Figure}}; run
-    and results are JSON-serialisable.
+    protocol, fingerprint, step, seed}], "figures": {name: matplotlib Figure},
+    "is_right": {"EVALUATOR/FEATURES": [Q] bool}}; run and results are
+    JSON-serialisable.
 
   Raises:
     UserError: workdir, checkpoint, data set or names are wrong.
@@ -79,7 +80,7 @@ def evaluate(workdir, *, evals=None, entries=None, step=None, data_dir=None, say
   params_of = {UNTRAINED: lambda: initial_params(config, derived, model),
                TRAINED: lambda: params}
   results = [] if evals else _of_training(workdir, run)
-  figures = {}
+  figures, is_right = {}, {}
   with contextlib.nullcontext() if mesh is None else partitioning.use(mesh):
     for kind, load in params_of.items():
       on_device = features.on_devices(load(), mesh)
@@ -98,7 +99,9 @@ def evaluate(workdir, *, evals=None, entries=None, step=None, data_dir=None, say
         results += _entries(run, name, spec, label, at, values, evaluator, seconds)
         if kind == TRAINED:
           figures |= _figures(name, evaluator)
-  return {"run": run, "results": results, "figures": figures}
+        if getattr(evaluator, "is_right", None) is not None:
+          is_right[f"{name}/{label}"] = evaluator.is_right
+  return {"run": run, "results": results, "figures": figures, "is_right": is_right}
 
 
 def _figures(name, evaluator):
@@ -106,7 +109,9 @@ def _figures(name, evaluator):
   if not hasattr(evaluator, "figures"):
     return {}
   try:
-    return {f"{name}_{stem}": figure for stem, figure in evaluator.figures().items()}
+    drawn = evaluator.figures()
+    return {name if len(drawn) == 1 else f"{name}_{stem}": figure
+            for stem, figure in drawn.items()}
   except ImportError:  # no matplotlib, which the report will say
     return {}
 

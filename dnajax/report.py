@@ -3,10 +3,12 @@
 import json
 import pathlib
 import re
+import zipfile
 
+import numpy as np
 from absl import app, flags
 
-from dnajax import command_line, errors, files, seeds
+from dnajax import bootstrap, command_line, comparison, errors, files, seeds
 from dnajax.evaluators import names as names_lib
 
 FLAGS = flags.FLAGS
@@ -20,6 +22,8 @@ _SHARES = ("accuracy", "macro_accuracy", "macro_f1", "whitened_accuracy", "f1",
 _SHOWN = (*_SHARES, "loss", "perplexity", "mcc", "ami", "ari", "v_measure",
           "harmonic_mean", "closed", "open", "silhouette", "mean_cosine", "effective_rank",
           "mean_pmi_rank")
+
+QUERIES = "queries.npz"    # which queries were right, for comparisons of runs
 
 NO_MATPLOTLIB = ("Figures need matplotlib, which is not installed: "
                  "pip install 'dnajax[eval]'. Tables were written without them.")
@@ -47,7 +51,15 @@ def write(directory, found, metrics_files, *, say=print):
            "report.md": markdown(found, [path.name for path in figures])}
   for name, text in texts.items():
     files.write_text(directory / name, text)
+  if len(found) == 1 and found[0].get("is_right"):
+    files.write_atomically(directory / QUERIES, lambda part: _save_arrays(
+        part, found[0]["is_right"]))
   return [directory / name for name in texts] + figures
+
+
+def _save_arrays(path, arrays):
+  with path.open("wb") as file:  # given a name, NumPy would add .npz to it
+    np.savez_compressed(file, **arrays)
 
 
 def write_evaluated(workdir, found, *, say=print):
@@ -133,13 +145,17 @@ def text_tables(results):
   """The tables for a terminal, columns aligned."""
   lines = []
   for task, rows in tables(results):
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    num_left = rows[0].index("n")
-    text = ["  ".join(cell.ljust(width) if i < num_left else cell.rjust(width)
-                      for i, (cell, width) in enumerate(zip(row, widths, strict=True)))
-            for row in rows]
-    lines += [task, text[0], "-" * len(text[0]), *text[1:], ""]
+    lines += [task, *_aligned(rows, rows[0].index("n")), ""]
   return "\n".join(lines[:-1])
+
+
+def _aligned(rows, num_left):
+  """Lines of a table; the first columns to the left, the others to the right."""
+  widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+  text = ["  ".join(cell.ljust(width) if i < num_left else cell.rjust(width)
+                    for i, (cell, width) in enumerate(zip(row, widths, strict=True)))
+          for row in rows]
+  return [text[0], "-" * len(text[0]), *text[1:]]
 
 
 def markdown(found, figure_names=()):
@@ -160,24 +176,37 @@ def markdown(found, figure_names=()):
   if len({one["run"]["fingerprint"] for one in found}) > 1:
     lines += ["", "**The runs were evaluated on different data; their numbers do "
               "not compare.**"]
-  for task, (header, *rows) in tables(results):
-    num_left = header.index("n")
-    lines += ["", f"## {task}", "", f"| {' | '.join(header)} |",
-              "|" + "---|" * num_left + "---:|" * (len(header) - num_left),
-              *(f"| {' | '.join(row)} |" for row in rows)]
+  compared = dict(comparison.tables(found))
+  for task, rows in tables(results):
+    lines += ["", f"## {task}", "", *_markdown_table(rows, rows[0].index("n"))]
+    if task in compared:
+      lines += ["", *_markdown_table(compared[task], 2)]
   lines.append("")
   for name in figure_names:
     lines += [f"![{pathlib.Path(name).stem}]({name})", ""]
   lines += ["## How it was measured", ""]
   protocols = dict.fromkeys(
       (entry["evaluator"], entry["protocol"]) for entry in results)
-  lines += [f"- `{name}`: {protocol}." for name, protocol in protocols]
+  shared = {entry["evaluator"]: f" {entry['value']:,.0f} of the queries have a sequence "
+            "that is also among what they are compared with or was trained on."
+            for entry in results if entry["metric"] == "num_shared"}
+  lines += [f"- `{name}`: {protocol}.{shared.get(name, '')}" for name, protocol in protocols]
+  if compared:
+    lines += ["", f"interval: {bootstrap.LEVEL:.0%} percentile bootstrap over the queries "
+              "(10,000 resamples); differences are paired, of the same queries."]
   lines += ["", "mean cosine and effective rank tell whether features have "
             "collapsed: mean over all pairs of queries, and exp of the entropy of "
             "the normalised singular values of the centred features. whitened accuracy: "
             "the same neighbours after the mean and covariance of the keys are taken "
             "out."]
   return "\n".join(lines) + "\n"
+
+
+def _markdown_table(rows, num_left):
+  header, *rows = rows
+  return [f"| {' | '.join(header)} |",
+          "|" + "---|" * num_left + "---:|" * (len(header) - num_left),
+          *(f"| {' | '.join(row)} |" for row in rows)]
 
 
 def _write_figures(directory, found, metrics_files, say):
@@ -212,12 +241,16 @@ def load_results(workdir):
   try:
     found = json.loads(path.read_text("utf-8"))
     found["run"]["name"], found["results"]    # noqa: B018  (is it one of ours?)
+    queries = path.with_name(QUERIES)
+    if queries.exists():
+      with np.load(queries) as arrays:
+        found["is_right"] = dict(arrays)
     return found
   except FileNotFoundError as error:
     raise errors.UserError(
         f"{workdir} has no report/results.json. Make it with: "
         f"python -m dnajax.evaluate --workdir={workdir}") from error
-  except (ValueError, KeyError, TypeError) as error:
+  except (ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
     raise errors.UserError(
         f"{path} is damaged ({error}). Make it again with: "
         f"python -m dnajax.evaluate --workdir={workdir}") from error
@@ -238,6 +271,8 @@ def main(argv):
   _name_apart(found, FLAGS.workdirs)
   print(text_tables(seeds.merge(found)))
   print()
+  for task, rows in comparison.tables(found):
+    print("\n".join([task, *_aligned(rows, 2), ""]))
   paths = [pathlib.Path(workdir) / "metrics.jsonl" for workdir in FLAGS.workdirs]
   for path in write(FLAGS.output, found, paths):
     print(f"wrote {path}")

@@ -95,30 +95,41 @@ def merge(found):
     (one per seed), `seeds` and `spread` (standard deviation, n - 1 in the
     denominator); `run` is what their names begin with.
   """
-  groups = {}
+  return [entry for group in groups(found) for entry in _merged(group)]
+
+
+def groups(found):
+  """The same list as lists of those that `merge` makes one of."""
+  out = {}
   for one in found:
     run = one["run"]
     # A run of its own if an older version wrote it, or the seed comes twice.
     at = "best" if run.get("is_best") else run["step"]
     key = (run.get("setting", run["name"]), at, run["fingerprint"])
-    if any(run["seed"] == other["run"]["seed"] for other in groups.get(key, ())):
+    if any(run["seed"] == other["run"]["seed"] for other in out.get(key, ())):
       key = (*key, run["name"])
-    groups.setdefault(key, []).append(one)
-  return [entry for group in groups.values() for entry in _merged(group)]
+    out.setdefault(key, []).append(one)
+  return list(out.values())
+
+
+def group_name(group):
+  """What the runs of a group are called together: what their names begin with."""
+  names = [one["run"]["name"] for one in group]
+  if len(group) == 1:
+    return names[0]
+  name = os.path.commonprefix(names).rstrip("-_./ ").removesuffix("/seed") or names[0]
+  return f"{name} ({len(group)} seeds)"
 
 
 def _merged(group):
   if len(group) == 1:
     return group[0]["results"]
-  names = [one["run"]["name"] for one in group]
-  name = os.path.commonprefix(names).rstrip("-_./ ").removesuffix("/seed") or names[0]
-  name += f" ({len(group)} seeds)"
   same = {}
   for one in group:
     for entry in one["results"]:
       key = (entry["evaluator"], entry["task"], entry["features"], entry["metric"])
       same.setdefault(key, []).append(entry)
-  return [_mean(name, entries) for entries in same.values()]
+  return [_mean(group_name(group), entries) for entries in same.values()]
 
 
 def _mean(name, entries):

@@ -12,6 +12,7 @@ class Evaluator(Protocol):
   """One evaluation, with its own data.
 
   It may also have `protocol`, a sentence that says how the values came about,
+  `is_right` [Q] bool, which queries the last `run` said right (None: not known),
   and `figures()` -> {file stem: matplotlib Figure} of what the last `run` saw,
   which only `dnajax.evaluate` asks for.
   """

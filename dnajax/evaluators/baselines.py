@@ -15,7 +15,7 @@ class Baseline:
       sentence) if that cannot be done here, which gives no scores."""
     self._predict, self._key_labels, self._query_labels = predict, key_labels, query_labels
     self._own, self._plan = own, protocol
-    self.counts, self.protocol = {}, protocol
+    self.counts, self.protocol, self.is_right = {}, protocol, None
 
   def run(self, params):
     """Yields (metric name, value); params are not used."""
@@ -24,6 +24,7 @@ class Baseline:
       self.protocol = f"{more}; planned: {self._plan}"
     else:
       self.protocol = self._plan
+      self.is_right = predicted == self._query_labels
       yield from scores.classification(self._query_labels, predicted)
       yield from more.items()
     yield from record_counts(self._query_labels, self._key_labels, self._own)

@@ -27,7 +27,8 @@ FEATURES = ("encoder", "kmer_counts", "majority", "best_hit")
 _REQUIRED = ("key_split", "query_split", "label", "features")
 _OPTIONAL = dict(
     k=6, num_neighbors=(1,), vote="uniform", temperature=0.02, ties="nearest",
-    leave_one_out=False, program="vsearch", max_keys=0, max_queries=0, batch_size=256)
+    leave_one_out=False, exclude_shared=False, program="vsearch",
+    max_keys=0, max_queries=0, batch_size=256)
 
 
 class Knn:
@@ -55,6 +56,7 @@ class Knn:
     self._own = own
     self._accuracies = {}  # of the last run, by number of neighbours
     self.has_params = has_params
+    self.is_right = None   # [Q] bool of the last run, first number of neighbours
     self.counts = {}       # further numbers of records, reported as they are
     self.metrics = tuple(f"{name}{self._suffix(n)}" for n in self._num_neighbors
                          for name in scores.CLASSIFICATION)
@@ -66,11 +68,13 @@ class Knn:
     """Yields (metric name, value); all NaN if a feature is not finite."""
     queries = self._query_features(params)
     keys = self._key_features(params)
-    self._accuracies = {}
+    self._accuracies, self.is_right = {}, None
     if self.has_params and not (np.isfinite(queries).all() and np.isfinite(keys).all()):
       yield from ((name, float("nan")) for name in self.metrics)
       return
     for n, predicted in self._predict(keys, queries, self._num_neighbors):
+      if self.is_right is None:
+        self.is_right = predicted == self._query_labels
       values = dict(scores.classification(self._query_labels, predicted))
       self._accuracies[n] = values["accuracy"], values["macro_accuracy"]
       yield from ((name + self._suffix(n), value) for name, value in values.items())
@@ -116,6 +120,8 @@ def from_config(spec, context):
       ties: "nearest", or "lowest_label" as in scikit-learn;
       leave_one_out: whether a record is never its own neighbour; key_split and
         query_split are the same then (False);
+      exclude_shared: whether queries whose sequence is also a key are left out;
+        counted either way, as num_shared (False);
       program: of "best_hit", "vsearch" or "blastn" ("vsearch");
       max_keys, max_queries: 0 for all (0);
       batch_size: rows per step of the encoder (256).
@@ -131,6 +137,11 @@ def from_config(spec, context):
   keys = labelled.read(context, spec.key_split, spec.label, spec.max_keys)
   queries = labelled.read(context, spec.query_split, spec.label, spec.max_queries)
   own = labelled.own_keys(queries, keys) if spec.leave_one_out else None
+  counts = {"num_unlabelled_queries": queries.num_unlabelled,
+            "num_unlabelled_keys": keys.num_unlabelled}
+  if own is None:
+    queries, counts["num_shared"] = labelled.split_shared(
+        queries, keys, exclude=spec.exclude_shared)
   protocol = _protocol(spec, context.config.data.max_length)
   if spec.features in ("majority", "best_hit"):
     predict = (functools.partial(baselines.majority, keys.labels, len(queries.labels))
@@ -154,8 +165,7 @@ def from_config(spec, context):
               vote=spec.vote, temperature=spec.temperature, ties=spec.ties, own=own,
               has_params=spec.features == "encoder")
     out.protocol = protocol
-  out.counts = {"num_unlabelled_queries": queries.num_unlabelled,
-                "num_unlabelled_keys": keys.num_unlabelled}
+  out.counts = counts
   return out
 
 
@@ -173,6 +183,9 @@ def _checked(spec):
   specs.check("num_neighbors", spec.num_neighbors, min(spec.num_neighbors) >= 1
               and len(set(spec.num_neighbors)) == len(spec.num_neighbors),
               "at least 1, each number once")
+  specs.check("exclude_shared", spec.exclude_shared,
+              not (spec.exclude_shared and spec.leave_one_out),
+              "False with leave_one_out=True")
   specs.check("leave_one_out", spec.leave_one_out,
               not spec.leave_one_out or spec.key_split == spec.query_split,
               f"False unless key_split={spec.key_split!r} is query_split="
@@ -186,6 +199,8 @@ def _protocol(spec, max_length):
                  (("keys", spec.max_keys), ("queries", spec.max_queries)) if most)
   asked = (f"{spec.label} of split {spec.query_split} (queries) from split "
            f"{spec.key_split} (keys){some}")
+  if spec.exclude_shared:
+    asked += ", without queries whose sequence is also a key"
   if spec.leave_one_out:
     asked += ", a record never its own neighbour"
   unknown = "labels absent from the keys count as wrong"

@@ -58,6 +58,33 @@ def read(context, split, label, most=0):
                   num_unlabelled)
 
 
+def split_shared(side, other, *, exclude):
+  """Counts, and leaves out if asked, records whose sequence occurs in the other side.
+
+  Args:
+    side, other: Labelled.
+    exclude: whether they are left out.
+
+  Returns:
+    (Labelled, how many records of `side` have a sequence that `other` has too;
+    what lies beyond config.data.max_length does not count).
+
+  Raises:
+    UserError: nothing would be left.
+  """
+  known = set(map(bytes, other.bases))
+  is_shared = np.array([bytes(row) in known for row in side.bases], bool)
+  number = int(is_shared.sum())
+  if not exclude or not number:
+    return side, number
+  if number == len(side.ids):
+    raise errors.UserError(
+        f"Every sequence of split {side.split!r} occurs in split {other.split!r} too: "
+        "with exclude_shared=True nothing is left to evaluate.")
+  return dataclasses.replace(side, ids=side.ids[~is_shared], bases=side.bases[~is_shared],
+                             labels=side.labels[~is_shared]), number
+
+
 def encode(context, params, side, *, batch_size):
   """Pooled encoder output of the records, [N, D] float32.
 

@@ -25,7 +25,7 @@ _OPTIONAL = dict(
     C=(0.01, 0.1, 1.0, 10.0), max_iterations=100,
     learning_rate=1.0, momentum=0.95, weight_decay=1e-9, num_epochs=200,
     sgd_batch_size=1024, seed=0,
-    max_train=0, max_valid=0, max_test=0, batch_size=256)
+    exclude_shared=False, max_train=0, max_valid=0, max_test=0, batch_size=256)
 
 
 def logistic(train, train_labels, valid, valid_labels, test, *, strengths, max_iterations):
@@ -172,13 +172,16 @@ class LinearProbe:
 
   metrics = scores.CLASSIFICATION
 
-  def __init__(self, rows_of, sides, fit, *, has_params=True, protocol="linear probe"):
+  def __init__(self, rows_of, sides, fit, *, has_params=True, protocol="linear probe",
+               num_shared=0):
     """rows_of: (params, side) -> [N, D].
     sides: {"train", "test", and if needed "valid": Labelled}.
     fit: ({side: [N, D]}) -> (predicted [Q], {further metric: value}).
-    has_params: whether features depend on params."""
+    has_params: whether features depend on params.
+    num_shared: test records whose sequence is also a training record, reported."""
     self._rows_of, self._sides, self._fit = rows_of, sides, fit
-    self.has_params, self.protocol = has_params, protocol
+    self._num_shared = num_shared
+    self.has_params, self.protocol, self.is_right = has_params, protocol, None
 
   def run(self, params):
     """Yields (metric name, value); scores are NaN if a feature is not finite or
@@ -188,6 +191,7 @@ class LinearProbe:
     if all(np.isfinite(part).all() for part in rows.values()):
       predicted, more = self._fit(rows)
     train, test = self._sides["train"], self._sides["test"]
+    self.is_right = None if predicted is None else predicted == test.labels
     if predicted is None:
       yield from ((name, float("nan")) for name in self.metrics)
     else:
@@ -197,6 +201,7 @@ class LinearProbe:
     yield "num_train", len(train.labels)
     yield "num_labels", len(np.unique(train.labels))
     yield "num_unknown_labels", len(np.setdiff1d(test.labels, train.labels))
+    yield "num_shared", self._num_shared
 
 
 def from_config(spec, context):
@@ -212,6 +217,8 @@ def from_config(spec, context):
         only if there are several C; or "sgd" with learning_rate (1), momentum
         (.95), weight_decay (1e-9), num_epochs (200), sgd_batch_size (1024) and
         seed (0), see `sgd`;
+      exclude_shared: whether test records whose sequence is also a training record
+        are left out; counted either way, as num_shared (False);
       max_train, max_valid, max_test: records at most, 0 for all (0);
       batch_size: rows per step of the encoder (256).
     context: a `base.Context`.
@@ -241,12 +248,14 @@ def from_config(spec, context):
         "nothing to probe. Choose another label or split in config.evals.")
   if spec.features == "kmer_counts":
     labelled.check_dense(sum(len(side.ids) for side in sides.values()), spec.k)
+  sides["test"], num_shared = labelled.split_shared(
+      sides["test"], sides["train"], exclude=spec.exclude_shared)
   rows_of = functools.partial(labelled.rows, context, kind=spec.features, k=spec.k,
                               batch_size=spec.batch_size)
   if spec.features == "majority":
     rows_of = lambda params, side: np.zeros((len(side.ids), 0), np.float32)
   return LinearProbe(rows_of, sides, functools.partial(_fit, spec, sides),
-                     has_params=spec.features == "encoder",
+                     has_params=spec.features == "encoder", num_shared=num_shared,
                      protocol=_protocol(spec, names, context.config.data.max_length))
 
 
@@ -268,6 +277,8 @@ def _protocol(spec, names, max_length):
   """One sentence that says how the numbers came about."""
   some = "".join(f", {getattr(spec, f'max_{name}'):,} {name} records at most"
                  for name in names if getattr(spec, f"max_{name}"))
+  if spec.exclude_shared:
+    some += ", without test records whose sequence is also a training record"
   asked = (f"{spec.label} of split {spec.test_split} from split {spec.train_split}{some}; "
            "labels absent from the training records count as wrong")
   if spec.features == "majority":

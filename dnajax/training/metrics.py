@@ -98,7 +98,7 @@ _QUIET = ("seconds_left", "learning_rate", "share", "kept_share", "kept_overflow
           "smallest_change", "phase", "rate_factor", "num_unknown_labels",
           "num_unlabelled_keys", "num_unlabelled_queries", "perplexity",
           "majority_share", "macro_f1", "num_records", "num_train", "num_labels",
-          "num_clusters", "num_without_hit", "is_converged", "chosen_C")
+          "num_clusters", "num_without_hit", "is_converged", "chosen_C", "num_shared")
 
 
 class TensorBoard:
