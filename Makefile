@@ -35,7 +35,7 @@ demo: $(VENV)/installed
 	@echo "embeddings  $(WORKDIR)/embeddings.parquet"
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

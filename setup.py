@@ -7,7 +7,8 @@ EXTRAS = {
     "cuda": ["jax[cuda12]>=0.10"],
     "tensorboard": ["tensorboardX>=2.6"],
     "eval": ["matplotlib>=3.8", "scikit-learn>=1.4", "umap-learn>=0.5.7"],
-    "test": ["pytest>=8", "ruff>=0.6", "safetensors>=0.4", "scikit-learn>=1.4"],
+    "test": ["pytest>=8", "pytest-xdist>=3.5", "ruff>=0.6", "safetensors>=0.4",
+             "scikit-learn>=1.4"],
 }
 
 setuptools.setup(

@@ -64,7 +64,7 @@ def get_config(variant="default"):
       attention="explicit", remat="none", scan_unroll=2,
       head="transform", tie_embeddings=True)
   config.optimizer = dict(
-      schedule="linear", learning_rate=1e-3, learning_rate_scaling="absolute",
+      schedule="linear", learning_rate=3e-3, learning_rate_scaling="absolute",
       warmup_steps=50, final_fraction=0.0, b1=0.9, b1_at_peak=0.9, b2=0.98,
       eps=1e-6, weight_decay=0.01,
       no_decay=("bias", "norm"),  # parts of parameter paths
@@ -111,6 +111,7 @@ VARIANTS = {
         "tokens.k": 3, "masking.pmi_table": "npmi_k3.npz",
         "model.width": 16, "model.mlp_width": 32, "model.max_positions": 64,
         "model.scan_unroll": 1, "optimizer.warmup_steps": 2,
+        "optimizer.learning_rate": 1e-3,
         "log.every_steps": 1, "checkpoint.every_steps": 3,
         "evals.masked_loss.every_steps": 2, "evals.masked_loss.batch_size": 16,
         "evals.masked_loss.max_records": 64,

@@ -11,7 +11,7 @@ import time
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from dnajax import command_line, errors, seeds
+from dnajax import command_line, errors, host_memory, seeds
 from dnajax.evaluators import names
 
 FLAGS = flags.FLAGS
@@ -200,6 +200,7 @@ def _entries(run, name, spec, label, step, values, evaluator, seconds):
           f"{key}={value}" for key, value in spec.items() if key != "every_steps"),
       "fingerprint": run["fingerprint"], "step": step, "seed": run["seed"],
       "seconds": round(seconds, 3),  # of the run, features included unless shared
+      "peak_mib": round(host_memory.peak_mib()),  # of the process until now
       "n": next((values[key] for key in _COUNTS if key in values), None)}
   return [{**shared, "metric": metric,
            "value": float(value) if value == value else None}  # NaN is no JSON
