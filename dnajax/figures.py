@@ -42,9 +42,10 @@ def training_curves(curves, results):
   num_lines = max(len(series) for _, _, series in panels) + len(baselines)
   fig = mpl_figure.Figure(figsize=(4.8 * len(panels), 3.5 + 0.17 * num_lines),
                           layout="constrained")
+  owners = list(dict.fromkeys(owner for _, _, series in panels for _, owner in series))
   for axes, (label, scale, series) in zip(
       fig.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
-    _draw(axes, series, scale, several=len(curves) > 1)
+    _draw(axes, series, scale, list(curves), owners)
     if scale == 100:
       for entry in baselines.values():
         axes.axhline(100 * entry["value"], color=GREY, linestyle="--", linewidth=1.2,
@@ -55,6 +56,8 @@ def training_curves(curves, results):
                    else f"switch at {step:,}")
     if label == "validation perplexity":
       axes.set_yscale("log")
+      for formatter in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+        formatter("{x:,.0f}")
     elif "loss" not in label:  # whose range is far from zero
       axes.set_ylim(0, 1.03 * axes.get_ylim()[1])
     axes.set_xlabel("updates")
@@ -88,10 +91,9 @@ def _series(curves, metric, companion, left_out):
   return dict(sorted(out.items(), key=lambda item: item[0][1] != "train"))
 
 
-def _draw(axes, series, scale, *, several):
-  """One line per series: colours tell runs apart, dashes evaluators."""
-  runs = list(dict.fromkeys(run for run, _ in series))
-  owners = list(dict.fromkeys(owner for _, owner in series))
+def _draw(axes, series, scale, runs, owners):
+  """One line per series: colours tell runs apart, dashes evaluators, the same in all panels."""
+  several = len(runs) > 1
   for (run, owner), points in series.items():
     at = runs.index(run) if several else owners.index(owner)
     steps, values = zip(*sorted(points), strict=True)
