@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 WORKDIR ?= runs/demo
+# Clusters and robustness take longer than the training: dnajax.evaluate without --evals.
+EVALS ?= masked_loss,knn_genus,knn_genus_kmers,probe_species,probe_species_kmers,genera_map,attention_map
 
 .PHONY: help demo test lint clean
 
@@ -25,7 +27,7 @@ $(VENV)/installed: setup.py pyproject.toml
 
 demo: $(VENV)/installed
 	$(BIN)/python -m dnajax.main --config=configs/barcodemae.py --workdir=$(WORKDIR)
-	$(BIN)/python -m dnajax.evaluate --workdir=$(WORKDIR)
+	$(BIN)/python -m dnajax.evaluate --workdir=$(WORKDIR) --evals=$(EVALS)
 	$(BIN)/python -m dnajax.embed --workdir=$(WORKDIR) --overwrite \
 	  --input=tests/data/barcodes.fasta --output=$(WORKDIR)/embeddings.parquet
 	@echo
