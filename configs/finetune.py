@@ -70,6 +70,8 @@ def get_config(variant="default"):
       test=dict(type="classification", every_steps=-1,  # by dnajax.evaluate only
                 split="test", batch_size=128, max_records=0, exclude_shared=False))
   config.update_from_flattened_dict(VARIANTS[variant])
+  if not config.evals.dev.split:
+    del config.evals["dev"]
   return config
 
 
@@ -90,7 +92,7 @@ def _few_shot(name, *, shots, num_sets, max_length):
           "num_epochs": epochs, "batch_size": batch_size,
           "optimizer.learning_rate": learning_rate, "optimizer.warmup_steps": 0,
           "optimizer.warmup_fraction": 0.1, "checkpoint.best": "",
-          "evals.dev.every_steps": -1, "evals.dev.split": "test"}
+          "evals.dev.split": ""}  # none
 
 
 _EMP = ("H3", "H3K14ac", "H3K36me3", "H3K4me1", "H3K4me2", "H3K4me3", "H3K79me3",
