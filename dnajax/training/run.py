@@ -140,7 +140,7 @@ class Events:
   @functools.cached_property
   def _evaluators(self):
     return {name: base.make(spec, self._context)
-            for name, spec in self._config.evals.items()}
+            for name, spec in self._config.evals.items() if spec.every_steps >= 0}
 
   def evaluate(self, name, step, state):
     """Runs an evaluator and writes its values; returns the state to go on with.

@@ -142,7 +142,7 @@ def test_queries_without_tokens_count_as_wrong_and_nan_stays_nan():
 
 
 @pytest.mark.parametrize(("option", "value", "text"), [
-    ("rates", [0.5, 0.1], "increasing"), ("rates", [1.0], "below 1"), ("rates", [], "increasing"),
+    ("rates", [0.5, 0.1], "increasing"), ("rates", [1.0], "below 1"), ("rates", [], "empty"),
     ("modes", ["melt"], "mask, drop, delete"), ("batch_size", 0, "at least 1"),
     ("batch_size", "many", "of the kind of 256"), ("shares", [0.5], "It has: key_split"),
     ("features", "kmer_counts", "encoder")])
