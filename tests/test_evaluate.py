@@ -94,6 +94,18 @@ def test_an_older_checkpoint_and_one_evaluator_can_be_chosen(workdir):
   assert {(e["evaluator"], e["step"]) for e in found["results"]} == {("masked_loss", 3)}
 
 
+def test_evaluators_of_another_config_can_stand_in(workdir):
+  entries = config_lib.from_dict({"family": dict(
+      type="knn", every_steps=0, key_split="train", query_split="unseen", label="family",
+      features="encoder")})
+  found = evaluate.evaluate(workdir, entries=entries, say=lambda text: None)
+  assert {e["evaluator"] for e in found["results"]} == {"training", "family"}
+  assert set(found["is_right"]) == {f"family/{kind}" for kind in
+                                    (evaluate.UNTRAINED, evaluate.TRAINED)}
+  accuracy = value_of(found, evaluator="family", metric="accuracy", features=evaluate.TRAINED)
+  assert found["is_right"][f"family/{evaluate.TRAINED}"].mean() == accuracy
+
+
 def test_wrong_names_steps_and_places_are_told(workdir, tmp_path):
   for kwargs, text in (
       (dict(workdir=tmp_path / "no"), "no workdir"),
