@@ -147,7 +147,7 @@ class Events:
 
     The evaluator that a curriculum listens to may switch it.
     """
-    with self._report.pause():
+    with self._pause(state):
       values = {f"{name}/{key}": float(value) for key, value in
                 self._evaluators[name].run(state.params)}
     progress = self._task.observe(name, values, state.progress, step)
@@ -163,7 +163,7 @@ class Events:
   def save(self, step, state):
     """Saves a checkpoint, unless the loss is no longer a number."""
     self._check_finite(step, jax.device_get(state.sums))
-    with self._report.pause():
+    with self._pause(state):
       self._checkpointer.save(step, state, self._meta)
 
   def report(self, step, state):
@@ -182,6 +182,11 @@ class Events:
     if text != self._stage and text:
       self._say(f"step {step}: {text}")
     self._stage = text
+
+  def _pause(self, state):
+    # Updates run asynchronously: those that are still on their way are training.
+    jax.block_until_ready(state.step)
+    return self._report.pause()
 
   def must_stop(self, step):
     """Whether all processes agree to stop after this step."""
