@@ -107,6 +107,19 @@ def get_evals():
                          features="encoder", num_records=256, seed=0, batch_size=16))
 
 
+TINY_EVALS = {
+    "evals.masked_loss.every_steps": 4, "evals.knn_genus.every_steps": 4,
+    "evals.masked_loss.batch_size": 16, "evals.knn_genus.batch_size": 16,
+    "evals.knn_genus_kmers.batch_size": 16, "evals.knn_genus_kmers.k": 3,
+    "evals.probe_species.batch_size": 16, "evals.probe_species_kmers.k": 3,
+    "evals.clusters_species.batch_size": 16, "evals.clusters_species_kmers.k": 3,
+    "evals.clusters_species.reduction": "none",  # UMAP takes 20 s to be compiled
+    "evals.clusters_species_kmers.reduction": "none",
+    "evals.robustness.batch_size": 16, "evals.robustness.rates": (0.0, 0.5),
+    "evals.genera_map.batch_size": 16, "evals.genera_map.min_per_label": 2,
+    "evals.genera_map.method": "pca", "evals.attention_map.num_records": 16,
+}
+
 VARIANTS = {
     "default": {"evals.genera_map.max_per_label": 200},  # no genus is rare
     "bold": {
@@ -169,15 +182,6 @@ VARIANTS = {
         "model.decoder_mlp_width": 16, "model.max_positions": 32,
         "optimizer.warmup_steps": 2,
         "log.every_steps": 1, "checkpoint.every_steps": 3,
-        "evals.masked_loss.every_steps": 4, "evals.knn_genus.every_steps": 4,
-        "evals.masked_loss.batch_size": 16, "evals.knn_genus.batch_size": 16,
-        "evals.knn_genus_kmers.batch_size": 16, "evals.knn_genus_kmers.k": 3,
-        "evals.probe_species.batch_size": 16, "evals.probe_species_kmers.k": 3,
-        "evals.clusters_species.batch_size": 16, "evals.clusters_species_kmers.k": 3,
-        "evals.clusters_species.reduction": "none",  # UMAP takes 20 s to be compiled
-        "evals.clusters_species_kmers.reduction": "none",
-        "evals.robustness.batch_size": 16, "evals.robustness.rates": (0.0, 0.5),
-        "evals.genera_map.batch_size": 16, "evals.genera_map.min_per_label": 2,
-        "evals.genera_map.method": "pca", "evals.attention_map.num_records": 16,
+        **TINY_EVALS,
     },
 }

@@ -130,14 +130,14 @@ def _best_step(workdir):
   from dnajax import checkpointing
   from dnajax import config as config_lib
   from dnajax.training import metrics
-  path = pathlib.Path(workdir) / "metrics.jsonl"
-  if not path.exists() or not checkpointing.saved_steps(workdir):
+  path, saved = pathlib.Path(workdir) / "metrics.jsonl", checkpointing.saved_steps(workdir)
+  name = (path.exists() and saved
+          and config_lib.load_workdir_config(workdir).checkpoint.get("best"))
+  if not name:
     return None
-  name = config_lib.load_workdir_config(workdir).checkpoint.get("best")
   values = {row["step"]: row[name] for row in metrics.read_rows(path)
             if row.get(name) is not None and row[name] == row[name]}
-  saved = [step for step in checkpointing.saved_steps(workdir) if step in values]
-  return min(saved, key=values.get) if saved else None
+  return min((step for step in saved if step in values), key=values.get, default=None)
 
 
 def _of_training(workdir, run):

@@ -122,7 +122,7 @@ def _order(entry):
 
 def _row_name(entry, several):
   name = entry["features"]
-  if name == "trained encoder":
+  if name == names_lib.TRAINED:
     name += f" (step {entry['step']})"
   if not several:
     return (name,)

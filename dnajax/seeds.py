@@ -1,5 +1,6 @@
 """Runs that differ in the seed only -> mean and spread of what they measured."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -41,9 +42,7 @@ def train(config, workdir, numbers, *, say=print):
   from dnajax import config as config_lib
   from dnajax import evaluate, report
   from dnajax.training import run
-  with tempfile.TemporaryDirectory() as cache:
-    if not jax.config.jax_compilation_cache_dir:  # the runs share their programs
-      jax.config.update("jax_compilation_cache_dir", cache)
+  with _shared_programs():
     for n, seed in enumerate(numbers):
       say(f"\nseed {seed}, run {n + 1} of {len(numbers)}")
       one = config.copy_and_resolve_references()
@@ -53,6 +52,23 @@ def train(config, workdir, numbers, *, say=print):
         return  # asked to stop
     if jax.process_index() == 0:
       report.write_evaluated(workdir, evaluate.evaluate_all(workdir, say=say), say=say)
+
+
+@contextlib.contextmanager
+def _shared_programs():
+  """While active, a run finds what the one before has compiled."""
+  import jax
+  from jax.experimental.compilation_cache import compilation_cache
+  if jax.config.jax_compilation_cache_dir:
+    yield
+    return
+  with tempfile.TemporaryDirectory() as cache:
+    jax.config.update("jax_compilation_cache_dir", cache)
+    try:
+      yield
+    finally:
+      jax.config.update("jax_compilation_cache_dir", None)
+      compilation_cache.reset_cache()
 
 
 def workdirs(path):

@@ -4,8 +4,6 @@ Middle layers that look at few tokens only are what RandomMask was made against
 (papers: section 4).
 """
 
-import contextlib
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -73,12 +71,9 @@ class AttentionMap:
   def _means(self, params):
     """{metric: [N, H]}; NaN without any query."""
     totals = None
-    for start in range(0, len(self._bases), self._batch_size):
-      rows = features.pad_rows(self._bases[start:start + self._batch_size],
-                               self._batch_size)
-      with (contextlib.nullcontext() if self._mesh is None
-            else partitioning.use(self._mesh)):
-        got = jax.device_get(self._sums(params, features.put_rows(rows, self._mesh)))
+    for got in features.embed_batches(
+        self._sums, params, features.padded_batches(self._bases, self._batch_size),
+        mesh=self._mesh):
       got = jax.tree.map(lambda x: np.asarray(x, np.float64), got)
       totals = got if totals is None else jax.tree.map(np.add, totals, got)
     return {name: total / weight if weight else np.full(total.shape, np.nan)

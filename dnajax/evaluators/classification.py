@@ -1,12 +1,8 @@
 """How well a fine-tuned classifier says the labels of a split."""
 
-import contextlib
-
-import jax
 import numpy as np
 
 from dnajax import config as config_lib
-from dnajax import partitioning
 from dnajax.evaluators import features, labelled, scores
 from dnajax.training import classification
 
@@ -28,14 +24,10 @@ def from_config(spec, context):
   batch_size = features.round_up_batch(spec.batch_size, context.mesh)
 
   def logits(params):
-    parts = []
-    for first in range(0, len(side.ids), batch_size):
-      rows = features.pad_rows(side.bases[first:first + batch_size], batch_size)
-      with contextlib.nullcontext() if context.mesh is None else partitioning.use(
-          context.mesh):
-        parts.append(np.asarray(jax.device_get(
-            predict(params, features.put_rows(rows, context.mesh)))))
-    return np.concatenate(parts)[:len(side.ids)]
+    parts = features.embed_batches(
+        predict, params, features.padded_batches(side.bases, batch_size),
+        mesh=context.mesh)
+    return np.concatenate(list(parts))[:len(side.ids)]
 
   out = Classification(logits, side.labels, num_shared=num_shared)
   out.protocol = (f"{label} of split {spec.split}, {len(side.ids):,} records, first "

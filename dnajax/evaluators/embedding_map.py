@@ -8,7 +8,7 @@ import numpy as np
 
 from dnajax import errors
 from dnajax.data import records
-from dnajax.evaluators import labelled, projection, specs
+from dnajax.evaluators import labelled, projection, scores, specs
 
 # More could not be told apart: colours × markers of the figure.
 _MOST_LABELS = 42
@@ -77,14 +77,12 @@ class EmbeddingMap:
       self._seen = projection.project(rows, self._method, seed=self._seed)
       agree = agreement(self._seen[0], self._labels)
       silhouette = float(metrics.silhouette_score(rows, self._labels, metric="cosine"))
-    counts = np.unique(self._labels, return_counts=True)[1]
-    num = len(self._labels)
     yield "neighbor_agreement", agree
-    yield "neighbor_agreement_by_chance", float(
-        (counts * (counts - 1)).sum() / (num * (num - 1)))
+    yield "neighbor_agreement_by_chance", scores.agreement_by_chance(
+        self._labels)
     yield "silhouette", silhouette
-    yield "num_records", num
-    yield "num_labels", len(counts)
+    yield "num_records", len(self._labels)
+    yield "num_labels", len(np.unique(self._labels))
 
   def figures(self):
     """{"embedding_map": Figure} of the last run; empty before it."""

@@ -68,19 +68,20 @@ def make_embed_fn(model, vocabulary, stride, pooling="mean", mesh=None):
 
 
 def embed_batches(embed_fn, params, batches, *, mesh=None):
-  """Embeddings of a stream of equally sized batches, in order.
+  """What a function of bases makes of equally sized batches, in order.
 
   The next batch is on its way before the last result is fetched, so reading
   and computing overlap.
 
   Args:
-    embed_fn: from `make_embed_fn`.
+    embed_fn: from `make_embed_fn`, or another compiled (params, bases) -> tree of
+      arrays.
     params: parameters of the model.
     batches: iterable of [B, bp] uint8.
-    mesh: the mesh given to `make_embed_fn`.
+    mesh: where the rows are spread; that of `embed_fn`.
 
   Yields:
-    (embeddings [B, D] float32, num_kmers [B]) numpy arrays for each batch.
+    Its result for each batch as numpy arrays.
   """
   waiting = None
   for batch in batches:
@@ -127,6 +128,12 @@ def pad_rows(bases, num_rows):
   return np.pad(bases, ((0, missing), (0, 0)), constant_values=base_codes.PAD)
 
 
+def padded_batches(bases, batch_size):
+  """[N, bp] -> batches [batch_size, bp] in order, empty sequences behind the last."""
+  for first in range(0, len(bases), batch_size):
+    yield pad_rows(bases[first:first + batch_size], batch_size)
+
+
 def encoder_features(model, params, bases, *, vocabulary, stride, batch_size,
                      pooling="mean", mesh=None):
   """Pooled encoder output of every sequence.
@@ -141,9 +148,7 @@ def encoder_features(model, params, bases, *, vocabulary, stride, batch_size,
     [N, D] float32 numpy array; zeros for a sequence without any token.
   """
   embed_fn = make_embed_fn(model, vocabulary, stride, pooling, mesh)
-  batch_size = round_up_batch(batch_size, mesh)
-  starts = range(0, len(bases), batch_size)
-  batches = (pad_rows(bases[i:i + batch_size], batch_size) for i in starts)
+  batches = padded_batches(bases, round_up_batch(batch_size, mesh))
   parts = [rows for rows, _ in
            embed_batches(embed_fn, params, batches, mesh=mesh)]
   return np.concatenate(parts)[:len(bases)]

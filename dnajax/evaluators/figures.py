@@ -42,6 +42,31 @@ def lost_tokens(rates, curves):
   return fig
 
 
+def accuracy_curve(accuracies):
+  """Accuracy over the number of neighbours.
+
+  Args:
+    accuracies: {number of neighbours: (over queries, over classes)}, in 0..1.
+
+  Returns:
+    A matplotlib Figure.
+  """
+  numbers = sorted(accuracies)
+  fig = mpl_figure.Figure(figsize=(5, 3.4), layout="constrained")
+  axes = fig.subplots()
+  for i, (name, dashes) in enumerate((("over queries", "-"), ("over classes", "--"))):
+    axes.plot(numbers, [100 * accuracies[n][i] for n in numbers], linestyle=dashes,
+              color=figures.COLOURS[i], marker=figures.MARKERS[i], linewidth=1.6,
+              markersize=4, label=name)
+  axes.set_xticks(numbers)
+  axes.set_xlabel("number of neighbours")
+  axes.set_ylabel("accuracy (%)")
+  axes.set_ylim(0, 1.03 * axes.get_ylim()[1])
+  axes.legend(frameon=False, fontsize=8, loc="lower left")
+  figures.plain(axes)
+  return fig
+
+
 def label_map(points, labels, names, axis_names):
   """Points in a plane, a colour and a marker per label.
 

@@ -88,9 +88,10 @@ class Knn:
 
   def figures(self):
     """{"num_neighbors": accuracy over the numbers of neighbours}, if several."""
+    from dnajax.evaluators import figures
     if len(self._accuracies) < 2:
       return {}
-    return {"num_neighbors": _curve(self._accuracies)}
+    return {"num_neighbors": figures.accuracy_curve(self._accuracies)}
 
   def _predict(self, keys, queries, num_neighbors):
     """Yields (n, predicted [Q]) for each number of neighbours n."""
@@ -223,25 +224,3 @@ def _protocol(spec, max_length):
   numbers = ", ".join(map(str, spec.num_neighbors))
   return (f"cosine {numbers}-NN{votes}, {asked}; features: {rows}, not "
           f"normalised, first {max_length} bp; {unknown}")
-
-
-def _curve(accuracies):
-  """Accuracy over the number of neighbours, a matplotlib Figure."""
-  from matplotlib import figure
-  numbers = sorted(accuracies)
-  fig = figure.Figure(figsize=(5, 3.4), layout="constrained")
-  axes = fig.subplots()
-  for i, (name, style) in enumerate((("over queries", ("#0072B2", "o", "-")),
-                                     ("over classes", ("#D55E00", "s", "--")))):
-    colour, marker, line = style
-    axes.plot(numbers, [100 * accuracies[n][i] for n in numbers], color=colour,
-              marker=marker, linestyle=line, linewidth=1.6, markersize=4, label=name)
-  axes.set_xticks(numbers)
-  axes.set_xlabel("number of neighbours")
-  axes.set_ylabel("accuracy (%)")
-  axes.set_ylim(0, 1.03 * axes.get_ylim()[1])
-  axes.spines[["top", "right"]].set_visible(False)
-  axes.grid(color="#e0e0e0", linewidth=0.7)
-  axes.set_axisbelow(True)
-  axes.legend(frameon=False, fontsize=8, loc="lower left")
-  return fig

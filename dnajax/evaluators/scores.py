@@ -79,6 +79,13 @@ def majority(labels):
   return int(classes[counts.argmax()])
 
 
+def agreement_by_chance(labels):
+  """Share of pairs of two different items that have one label. [n] -> float."""
+  counts = np.unique(labels, return_counts=True)[1]
+  num = len(labels)
+  return float((counts * (counts - 1)).sum() / (num * (num - 1)))
+
+
 def _counts(labels, predicted):
   """Per class, true or predicted: how often true, predicted, both. Three [C]."""
   labels, predicted = np.asarray(labels), np.asarray(predicted)

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from dnajax import errors
-from dnajax.evaluators import features, neighbors, projection, specs
+from dnajax.evaluators import features, neighbors, projection, scores, specs
 
 DEFAULTS = dict(method="tsne", max_tokens=4_096, seed=0)
 
@@ -44,15 +44,8 @@ def parts(words):
 
 def nearest_other(rows):
   """The other row with the largest cosine to each. [n, D] -> [n] int."""
-  ids, _ = neighbors.nearest(rows, rows, 2)
-  is_itself = ids[:, 0] == np.arange(len(rows))
-  return np.where(is_itself, ids[:, 1], ids[:, 0])
-
-
-def by_chance(classes):
-  """Share of pairs of two different items that are of one class; [n] -> float."""
-  counts = np.unique(classes, return_counts=True)[1]
-  return float((counts * (counts - 1)).sum() / (len(classes) * (len(classes) - 1)))
+  ids, _ = neighbors.nearest(rows, rows, 1, own=np.arange(len(rows)))
+  return ids[:, 0]
 
 
 class TokenMap:
@@ -79,7 +72,7 @@ class TokenMap:
     for name, classes in self._classes.items():
       yield f"same_{name}", (float("nan") if neighbor is None
                              else float((classes[neighbor] == classes).mean()))
-      yield f"same_{name}_by_chance", by_chance(classes)
+      yield f"same_{name}_by_chance", scores.agreement_by_chance(classes)
     yield "num_tokens", len(rows)
 
   def figures(self):

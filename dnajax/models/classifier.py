@@ -9,7 +9,7 @@ from dnajax.models import layers
 POOLINGS = ("cls", "mean")
 
 
-class Classifier(nn.Module):
+class Classifier(encoder_lib.WithEncoder):
   """One label per sequence.
 
   pooling="cls": the output at [CLS], a linear map with tanh (BERT's pooler, which
@@ -42,20 +42,12 @@ class Classifier(nn.Module):
 
   def setup(self):
     self.encoder = encoder_lib.Encoder(
-        layers.Spec(width=self.width, depth=self.depth, num_heads=self.num_heads,
-                    mlp_width=self.mlp_width, dropout=self.dropout, norm=self.norm,
-                    dtype=self.dtype, attention=self.attention, remat=self.remat,
-                    scan_unroll=self.scan_unroll),
-        self.vocab_size, self.max_positions)
+        layers.spec_of(self), self.vocab_size, self.max_positions)
     if self.pooling == "cls":
       self.pooler = layers.dense(self.width, ("embed", None), dtype=self.dtype, name=None)
     self.drop = dropout_lib.Dropout(self.head_dropout)
     self.to_labels = layers.dense(self.num_classes, ("embed", None), dtype="float32",
                                   name=None)
-
-  def encode(self, ids, pad_mask, *, deterministic=True):
-    """[B, L] int32, [B, L] bool -> features [B, L, D] of the compute dtype."""
-    return self.encoder(ids, pad_mask, deterministic=deterministic)
 
   def __call__(self, ids, pad_mask, *, deterministic=True):
     """[B, L] int32, [B, L] bool (True = real token) -> logits [B, C] float32."""

@@ -38,6 +38,23 @@ class Encoder(nn.Module):
         x, is_attended, deterministic=deterministic)
 
 
+class WithEncoder(nn.Module):
+  """A model whose `setup` makes `self.encoder`."""
+
+  def encode(self, ids, pad_mask, *, deterministic=True):
+    """Features of unmasked tokens at positions 0..L-1.
+
+    Args:
+      ids: [B, L] int32.
+      pad_mask: [B, L] bool, True = real token.
+      deterministic: no dropout.
+
+    Returns:
+      [B, L, D] of the compute dtype.
+    """
+    return self.encoder(ids, pad_mask, deterministic=deterministic)
+
+
 def encode_masked(encoder, masked, *, deterministic):
   """What `encoder` makes of a Masked: [B, K, D]."""
   return encoder(

@@ -57,6 +57,12 @@ class Spec:
       raise ValueError(f"Width {self.width} does not divide into {self.num_heads} heads.")
 
 
+def spec_of(module):
+  """The Spec of a module that has all of its fields."""
+  return Spec(**{field.name: getattr(module, field.name)
+                 for field in dataclasses.fields(Spec)})
+
+
 def kernel(*axes):
   """Initializer of BERT's matrices and tables, labelled with logical axes."""
   return nn.with_logical_partitioning(nn.initializers.normal(0.02), axes)

@@ -1,13 +1,13 @@
 """Masked autoencoder: an encoder over what is kept, a decoder over all."""
 
-import flax.linen as nn
+import dataclasses
 
 from dnajax.models import decoder as decoder_lib
 from dnajax.models import encoder as encoder_lib
 from dnajax.models import layers, masked_lm
 
 
-class MaskedAutoencoder(nn.Module):
+class MaskedAutoencoder(encoder_lib.WithEncoder):
   """BarcodeMAE (papers: sections 1.1 and 1.4).
 
   Encoder over the K slots of a Masked, with the tokens' original positions; a
@@ -38,34 +38,16 @@ class MaskedAutoencoder(nn.Module):
   scan_unroll: int = 1
 
   def setup(self):
-    common = dict(dropout=self.dropout, norm=self.norm, dtype=self.dtype,
-                  attention=self.attention, remat=self.remat,
-                  scan_unroll=self.scan_unroll)
-    self.encoder = encoder_lib.Encoder(
-        layers.Spec(width=self.width, depth=self.depth, num_heads=self.num_heads,
-                    mlp_width=self.mlp_width, **common),
-        self.vocab_size, self.max_positions)
+    spec = layers.spec_of(self)
+    self.encoder = encoder_lib.Encoder(spec, self.vocab_size, self.max_positions)
     self.project = layers.dense(self.decoder_width, ("embed", None),
                                 dtype=self.dtype, name=None)
     self.decoder = decoder_lib.Decoder(
-        layers.Spec(width=self.decoder_width, depth=self.decoder_depth,
-                    num_heads=self.decoder_num_heads,
-                    mlp_width=self.decoder_mlp_width, **common),
+        dataclasses.replace(
+            spec, width=self.decoder_width, depth=self.decoder_depth,
+            num_heads=self.decoder_num_heads, mlp_width=self.decoder_mlp_width),
         self.max_positions)
     self.head = masked_lm.Head(self.num_classes, self.dropout, self.dtype)
-
-  def encode(self, ids, pad_mask, *, deterministic=True):
-    """Features of unmasked tokens at positions 0..L-1.
-
-    Args:
-      ids: [B, L] int32.
-      pad_mask: [B, L] bool, True = real token.
-      deterministic: no dropout.
-
-    Returns:
-      [B, L, D] of the compute dtype.
-    """
-    return self.encoder(ids, pad_mask, deterministic=deterministic)
 
   def __call__(self, masked, *, deterministic=True):
     """Masked -> logits [B, M, num_classes] float32 at the scored positions."""

@@ -65,7 +65,7 @@ def _times_rows(x, rows):
   return y.reshape(*x.shape[:-1], -1)
 
 
-class MaskedLM(nn.Module):
+class MaskedLM(encoder_lib.WithEncoder):
   """An encoder and a vocabulary head (BarcodeBERT, DNABERT, LOGO).
 
   BarcodeBERT (papers: section 3): head="linear", not tied. DNABERT and LOGO
@@ -114,27 +114,10 @@ class MaskedLM(nn.Module):
     if self.head not in HEADS:
       raise ValueError(f"model.head={self.head!r} is not known. "
                        f"Known: {', '.join(HEADS)}.")
-    spec = layers.Spec(
-        width=self.width, depth=self.depth, num_heads=self.num_heads,
-        mlp_width=self.mlp_width, dropout=self.dropout, norm=self.norm,
-        dtype=self.dtype, attention=self.attention, remat=self.remat,
-        scan_unroll=self.scan_unroll)
-    self.encoder = encoder_lib.Encoder(spec, self.vocab_size, self.max_positions)
+    self.encoder = encoder_lib.Encoder(
+        layers.spec_of(self), self.vocab_size, self.max_positions)
     self.to_classes = Head(self.num_classes, self.dropout, self.dtype, self.head,
                            name="head")
-
-  def encode(self, ids, pad_mask, *, deterministic=True):
-    """Features of unmasked tokens at positions 0..L-1.
-
-    Args:
-      ids: [B, L] int32.
-      pad_mask: [B, L] bool, True = real token.
-      deterministic: no dropout.
-
-    Returns:
-      [B, L, D] of the compute dtype.
-    """
-    return self.encoder(ids, pad_mask, deterministic=deterministic)
 
   def __call__(self, masked, *, deterministic=True):
     """Masked -> logits [B, M, num_classes] float32 at the scored positions."""

@@ -5,12 +5,15 @@ import jax.numpy as jnp
 import optax
 
 from dnajax.tokens import kmers
+from dnajax.training import finetune
 
 
 class Classification:
   """What an update of fine-tuning computes; see `tasks.Task`."""
 
   sum_names = ("loss", "correct", "rows", "grad_norm", "updates")
+  resolve = staticmethod(finetune.resolve)
+  begin = staticmethod(finetune.load_encoder)
 
   def __init__(self, model, config, derived):
     self._model, self._config, self._derived = model, config, derived

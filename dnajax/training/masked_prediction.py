@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from dnajax import registry
-from dnajax.masking import coverage, pmi, schedule, strategy
+from dnajax.masking import coverage, pmi, rate, schedule, strategy
 from dnajax.tokens import kmers
 from dnajax.training import losses
 
@@ -19,9 +19,15 @@ class MaskedPrediction:
                "kept_overflow", "scored_overflow", "hidden_bases", "covered_bases",
                "rank_sum", "hard_updates", "grad_norm", "updates")
   label = None
+  resolve = staticmethod(rate.resolve)
 
   def __init__(self, model, config, derived):
     self._model, self._config, self._derived = model, config, derived
+
+  def begin(self, state, config, sharding):
+    """The state as it was made."""
+    del sharding
+    return state, f"random, seed {config.seed}"
 
   def start(self):
     """Progress of the curriculum before the first update."""

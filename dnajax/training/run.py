@@ -1,14 +1,18 @@
 """One training run: builds everything a config describes and trains."""
 
+import dataclasses
 import functools
 import hashlib
 import importlib.metadata
 import pathlib
 import signal
 import types
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import ml_collections
 import numpy as np
 
 import dnajax
@@ -16,8 +20,8 @@ from dnajax import checkpointing, errors, files, partitioning
 from dnajax import config as config_lib
 from dnajax.data import feed, loader, records
 from dnajax.evaluators import base
-from dnajax.masking import rate, strategy
-from dnajax.training import describe, finetune, loop, metrics, report, resume, tasks
+from dnajax.masking import strategy
+from dnajax.training import describe, loop, metrics, report, resume, tasks
 from dnajax.training import state as state_lib
 from dnajax.training import step as step_lib
 
@@ -38,13 +42,88 @@ def run(config, workdir, *, dry_run=False, profile_steps=0):
     UserError: something in the config, data or workdir is wrong, or the loss
       stopped being finite.
   """
+  plan = _plan(config)
+  config, task = plan.config, plan.task
+  if dry_run:
+    print(plan.summary("not made (dry run)"))
+    print(describe.parameter_table(plan.abstract.params, plan.sharding.params))
+    print(_compiled_memory(plan))
+    return 0
+
+  workdir = pathlib.Path(workdir)
+  workdir.mkdir(parents=True, exist_ok=True)
+  meta = make_meta(config, plan.derived, plan.split)
+  checkpointer = checkpointing.Checkpointer(workdir, keep=config.checkpoint.keep)
+  first_step = checkpointer.latest_step()
+  if first_step is None:
+    begin = _init_from if config.init_from else task.begin
+    state, start = begin(plan.make_state(), config, plan.sharding)
+  else:
+    start = _check_resumable(checkpointer.meta(first_step), meta, workdir, first_step)
+    state = checkpointer.restore(first_step, plan.abstract, plan.sharding)
+  is_main = jax.process_index() == 0
+  if is_main:
+    files.write_text(workdir / "config.json", config_lib.to_json(config))
+  console, writers = _writers(workdir, config, first_step) if is_main else (None, [])
+  say = console.say if console else (lambda text: None)
+  say(plan.summary(start))
+  first_step = first_step or 0
+  if first_step >= config.total_steps:
+    say(f"Already trained for {first_step} of {config.total_steps} steps.")
+    return first_step
+
+  context = base.Context(config=config, derived=plan.derived, model=plan.model,
+                         mesh=plan.mesh)
+  events = Events(config, context, task, checkpointer, meta, plan.learning_rate, writers,
+                  say, first_step)
+  batches = make_batches(config, plan.derived, plan.mesh, plan.split, first_step,
+                         label=task.label)
+  train_step = plan.train_step
+  if profile_steps:
+    train_step = _profiled(train_step, workdir / "profile", profile_steps)
+  try:
+    with partitioning.use(plan.mesh), _sigterm(events):
+      _, last = loop.train(state, train_step, batches, first_step=first_step,
+                           total_steps=config.total_steps, every=_every(config),
+                           events=events)
+  finally:
+    checkpointer.close()
+  if last < config.total_steps:
+    say(f"Stopped at step {last} as asked (SIGTERM); saved. The same command "
+        "goes on from here.")
+  return last
+
+
+@dataclasses.dataclass(frozen=True)
+class _Plan:
+  """All that follows from a config and its data; nothing is allocated yet."""
+  config: ml_collections.ConfigDict  # with what was found on the data
+  found: list                        # lines that say it
+  derived: config_lib.Derived
+  mesh: jax.sharding.Mesh
+  split: records.Split
+  model: Any
+  task: tasks.Task
+  make_state: Callable
+  abstract: state_lib.TrainState     # shapes
+  sharding: state_lib.TrainState     # how they lie on the mesh
+  learning_rate: Callable            # step -> rate
+  train_step: Callable               # compiled at its first call
+
+  def summary(self, start):
+    """What will happen, for people; start: where the parameters come from."""
+    return "\n".join([describe.run_summary(
+        self.config, self.derived, self.mesh, self.split.num_records, start), *self.found])
+
+
+def _plan(config):
+  """The _Plan of a config; what is wrong is said before data are made."""
   config = config_lib.complete(config)
-  config_lib.derive(config)  # what is wrong is said before data are made
+  config_lib.derive(config)
   mesh = partitioning.make_mesh(config.mesh)
   partitioning.check_batch(config.batch_size, mesh, config.accumulate_steps)
   split = records.open_split(data_directory(config), config_lib.split_name(config))
-  resolve = finetune.resolve if config.model.name == "classifier" else rate.resolve
-  config, found = resolve(config, split)
+  config, found = tasks.kind(config).resolve(config, split)
   derived = config_lib.derive(config)
   model = config_lib.build_model(config, derived)
   task = tasks.make(model, config, derived)
@@ -53,63 +132,17 @@ def run(config, workdir, *, dry_run=False, profile_steps=0):
   train_step = step_lib.jit_train_step(
       step_lib.make_train_step(task, optimizer, num_parts=config.accumulate_steps),
       task, mesh=mesh, state_sharding=sharding)
+  return _Plan(config=config, found=found, derived=derived, mesh=mesh, split=split,
+               model=model, task=task, make_state=make_state, abstract=abstract,
+               sharding=sharding, learning_rate=learning_rate, train_step=train_step)
 
-  def summary(start):
-    return "\n".join([describe.run_summary(
-        config, derived, mesh, split.num_records, start), *found])
 
-  if dry_run:
-    print(summary("not made (dry run)"))
-    print(describe.parameter_table(abstract.params, sharding.params))
-    print(_compiled_memory(train_step, task, abstract, config, derived, mesh))
-    return 0
-
-  workdir = pathlib.Path(workdir)
-  workdir.mkdir(parents=True, exist_ok=True)
-  meta = make_meta(config, derived, split)
-  checkpointer = checkpointing.Checkpointer(workdir, keep=config.checkpoint.keep)
-  first_step = checkpointer.latest_step()
-  if first_step is None:
-    state, start = make_state(), f"random, seed {config.seed}"
-    if config.init_from:
-      state, start = _init_from(state, config.init_from, sharding)
-    elif config.model.name == "classifier":
-      state, start = finetune.load_encoder(state, config, sharding)
-  else:
-    start = _check_resumable(checkpointer.meta(first_step), meta, workdir, first_step)
-    state = checkpointer.restore(first_step, abstract, sharding)
-  is_main = jax.process_index() == 0
-  if is_main:
-    files.write_text(workdir / "config.json", config_lib.to_json(config))
-  console, writers = _writers(workdir, config, first_step) if is_main else (None, [])
-  say = console.say if console else (lambda text: None)
-  say(summary(start))
-  first_step = first_step or 0
-  if first_step >= config.total_steps:
-    say(f"Already trained for {first_step} of {config.total_steps} steps.")
-    return first_step
-
-  context = base.Context(config=config, derived=derived, model=model, mesh=mesh)
-  events = Events(config, context, task, checkpointer, meta, learning_rate, writers,
-                  say, first_step)
-  every = types.SimpleNamespace(
+def _every(config):
+  """After how many steps what is due, as `loop.train` wants it."""
+  return types.SimpleNamespace(
       evaluate={name: spec.every_steps for name, spec in config.evals.items()
                 if spec.every_steps >= 0},  # the others: by dnajax.evaluate only
       checkpoint=config.checkpoint.every_steps, log=config.log.every_steps)
-  batches = make_batches(config, derived, mesh, split, first_step, label=task.label)
-  if profile_steps:
-    train_step = _profiled(train_step, workdir / "profile", profile_steps)
-  try:
-    with partitioning.use(mesh), _sigterm(events):
-      _, last = loop.train(state, train_step, batches, first_step=first_step,
-                           total_steps=config.total_steps, every=every,
-                           events=events)
-  finally:
-    checkpointer.close()
-  if last < config.total_steps:
-    say(f"Stopped at step {last} as asked (SIGTERM); saved. The same command "
-        "goes on from here.")
-  return last
 
 
 def _check_resumable(old_meta, meta, workdir, step):
@@ -255,7 +288,8 @@ def data_directory(config):
   return records.find(config.data.dir, config.data.name)
 
 
-def _init_from(state, source, sharding):
+def _init_from(state, config, sharding):
+  source = config.init_from
   step, params, _ = checkpointing.load_params(source)
   mismatch = checkpointing.explain_mismatch(state.params, params)
   if mismatch:
@@ -284,13 +318,14 @@ def _writers(workdir, config, first_step):
                    console, *metrics.optional_writers(workdir)]
 
 
-def _compiled_memory(train_step, task, abstract, config, derived, mesh):
-  batch = {"bases": jax.ShapeDtypeStruct((config.batch_size, derived.read_length),
+def _compiled_memory(plan):
+  batch_size = plan.config.batch_size
+  batch = {"bases": jax.ShapeDtypeStruct((batch_size, plan.derived.read_length),
                                          jnp.uint8)}
-  if task.label:
-    batch["labels"] = jax.ShapeDtypeStruct((config.batch_size,), jnp.int32)
-  with partitioning.use(mesh):
-    compiled = train_step.lower(abstract, batch).compile()
+  if plan.task.label:
+    batch["labels"] = jax.ShapeDtypeStruct((batch_size,), jnp.int32)
+  with partitioning.use(plan.mesh):
+    compiled = plan.train_step.lower(plan.abstract, batch).compile()
   return describe.compiled_memory(compiled)
 
 

@@ -10,6 +10,13 @@ class Task(Protocol):
   sum_names: tuple       # of the sums in the train state
   label: str | None      # column of the data set that a batch brings along
 
+  @staticmethod
+  def resolve(config, split) -> tuple[Any, list]:
+    """The config with what has to be found on the data, and lines that say it."""
+
+  def begin(self, state, config, sharding) -> tuple[Any, str]:
+    """The state a new run begins with, and where its parameters come from."""
+
   def start(self) -> Any:
     """What the train state remembers for this task; None for nothing."""
 
@@ -32,8 +39,12 @@ class Task(Protocol):
     """Sums since the last report -> values of a row of metrics.jsonl."""
 
 
-def make(model, config, derived):
-  """The task of a config: config.model.name decides."""
-  kind = (classification.Classification if config.model.name == "classifier"
+def kind(config):
+  """The class of a config's task: config.model.name decides."""
+  return (classification.Classification if config.model.name == "classifier"
           else masked_prediction.MaskedPrediction)
-  return kind(model, config, derived)
+
+
+def make(model, config, derived):
+  """The task of a config."""
+  return kind(config)(model, config, derived)

@@ -5,7 +5,7 @@ import pytest
 
 from dnajax import config as config_lib
 from dnajax import errors, evaluate
-from dnajax.evaluators import base, token_map
+from dnajax.evaluators import base, scores, token_map
 from dnajax.tokens import vocabulary as vocabulary_lib
 
 pytest.importorskip("sklearn")
@@ -42,8 +42,8 @@ def test_share_by_chance_is_that_of_all_pairs_and_has_a_formula():
   _, words = token_map.letters(vocabulary_lib.Vocabulary(4))
   classes = token_map.parts(words)["centre"]
   pairs = [a == b for i, a in enumerate(classes) for j, b in enumerate(classes) if i != j]
-  assert token_map.by_chance(classes) == pytest.approx(np.mean(pairs))
-  assert token_map.by_chance(classes) == pytest.approx((4**2 - 1) / (4**4 - 1))
+  assert scores.agreement_by_chance(classes) == pytest.approx(np.mean(pairs))
+  assert scores.agreement_by_chance(classes) == pytest.approx((4**2 - 1) / (4**4 - 1))
 
 
 @pytest.mark.parametrize("planted", ["centre", "ends"])
