@@ -14,7 +14,7 @@ def tables(found):
   seeds that were right.
 
   Args:
-    found: what `evaluate.evaluate` returned or `report.load_results` read, one per
+    found: what `evaluate.evaluate` returned or `results.load` read, one per
       run.
 
   Returns:

@@ -1,14 +1,13 @@
 """Results of one or more workdirs -> tables and figures: `python -m dnajax.report`."""
 
-import json
+import glob
 import pathlib
 import re
-import zipfile
 
-import numpy as np
 from absl import app, flags
 
 from dnajax import bootstrap, command_line, comparison, errors, files, seeds
+from dnajax import results as results_lib
 from dnajax.evaluators import names as names_lib
 
 FLAGS = flags.FLAGS
@@ -22,8 +21,6 @@ _SHARES = ("accuracy", "macro_accuracy", "macro_f1", "whitened_accuracy", "f1",
 _SHOWN = (*_SHARES, "loss", "perplexity", "mcc", "ami", "ari", "v_measure",
           "harmonic_mean", "closed", "open", "silhouette", "mean_cosine", "effective_rank",
           "mean_pmi_rank")
-
-QUERIES = "queries.npz"    # which queries were right, for comparisons of runs
 
 NO_MATPLOTLIB = ("Figures need matplotlib, which is not installed: "
                  "pip install 'dnajax[eval]'. Tables were written without them.")
@@ -43,27 +40,16 @@ def write(directory, found, metrics_files, *, say=print):
   """
   directory = pathlib.Path(directory)
   directory.mkdir(parents=True, exist_ok=True)
-  results = [entry for one in found for entry in one["results"]]
   figures = _write_figures(directory, found, metrics_files, say)
-  document = ({"run": found[0]["run"], "results": results} if len(found) == 1 else
-              {"runs": [one["run"] for one in found], "results": results})
-  texts = {"results.json": json.dumps(document, indent=2, ensure_ascii=False) + "\n",
-           "report.md": markdown(found, [path.name for path in figures])}
-  for name, text in texts.items():
-    files.write_text(directory / name, text)
-  if len(found) == 1 and found[0].get("is_right"):
-    files.write_atomically(directory / QUERIES, lambda part: _save_arrays(
-        part, found[0]["is_right"]))
-  return [directory / name for name in texts] + figures
-
-
-def _save_arrays(path, arrays):
-  with path.open("wb") as file:  # given a name, NumPy would add .npz to it
-    np.savez_compressed(file, **arrays)
+  tables_path = directory / "report.md"
+  files.write_text(tables_path, markdown(found, [path.name for path in figures]))
+  return [results_lib.save(directory, found), tables_path, *figures]
 
 
 def write_evaluated(workdir, found, *, say=print):
   """Writes WORKDIR/report, and a report of its own for each run below WORKDIR.
+
+  What was measured before of the same checkpoints by other evaluators stays in them.
 
   Args:
     workdir: of a run, or the directory above the runs of several seeds.
@@ -71,6 +57,7 @@ def write_evaluated(workdir, found, *, say=print):
     say: called with the tables and the files written.
   """
   workdir = pathlib.Path(workdir)
+  found = [(path, results_lib.with_earlier(path, one)) for path, one in found]
   for path, one in found:
     if len(found) > 1:
       write(path / "report", [one], [path / "metrics.jsonl"], say=say)
@@ -223,37 +210,20 @@ def _write_figures(directory, found, metrics_files, say):
   out = []
   drawn = {"training": figures.training_curves(curves, results),
            "accuracy": figures.accuracy_bars(results)}
+  earlier = []
   for one in found:
     start = f"{one['run']['name'].replace('/', '_')}_" if len(found) > 1 else ""
     drawn |= {start + stem: figure for stem, figure in one.get("figures", {}).items()}
+    evaluators = dict.fromkeys(entry["evaluator"] for entry in one["results"])
+    earlier += [path for name in evaluators for pattern in (f"{name}.png", f"{name}_*.png")
+                for path in sorted(directory.glob(glob.escape(start) + pattern))]
   for stem, figure in drawn.items():
     if figure is not None:
       files.write_atomically(
           directory / f"{stem}.png",
           lambda part, figure=figure: figure.savefig(part, format="png", dpi=150))
       out.append(directory / f"{stem}.png")
-  return out
-
-
-def load_results(workdir):
-  """What `dnajax.evaluate` wrote into a workdir."""
-  path = pathlib.Path(workdir) / "report" / "results.json"
-  try:
-    found = json.loads(path.read_text("utf-8"))
-    found["run"]["name"], found["results"]    # noqa: B018  (is it one of ours?)
-    queries = path.with_name(QUERIES)
-    if queries.exists():
-      with np.load(queries) as arrays:
-        found["is_right"] = dict(arrays)
-    return found
-  except FileNotFoundError as error:
-    raise errors.UserError(
-        f"{workdir} has no report/results.json. Make it with: "
-        f"python -m dnajax.evaluate --workdir={workdir}") from error
-  except (ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-    raise errors.UserError(
-        f"{path} is damaged ({error}). Make it again with: "
-        f"python -m dnajax.evaluate --workdir={workdir}") from error
+  return list(dict.fromkeys(out + earlier))
 
 
 def define_flags():
@@ -267,7 +237,7 @@ def main(argv):
   """Flags -> report over several runs."""
   if argv[1:] or not FLAGS.workdirs:
     raise errors.UserError("Give --workdirs=a,b,c, separated by commas only.")
-  found = [load_results(workdir) for workdir in FLAGS.workdirs]
+  found = [results_lib.load(workdir) for workdir in FLAGS.workdirs]
   _name_apart(found, FLAGS.workdirs)
   print(text_tables(seeds.merge(found)))
   print()

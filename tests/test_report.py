@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from dnajax import bootstrap, comparison, errors, files, report, seeds
+from dnajax import bootstrap, comparison, errors, files, report, results, seeds
 
 
 def made_up(run="first", *, accuracy=0.6, fingerprint="f" * 32, step=8):
@@ -101,7 +101,7 @@ def test_differences_are_paired_over_queries(tmp_path):
   assert float(difference) == pytest.approx(gap, abs=0.06) and low < gap < high
   # What is written beside a report is read again.
   report.write(tmp_path / "report", [one], [tmp_path / "none"])
-  read = report.load_results(tmp_path)
+  read = results.load(tmp_path)
   np.testing.assert_array_equal(read["is_right"]["knn/6-mer counts"], right["counts"])
   assert comparison.tables([read, same]) == [(task, rows)]
   assert "difference to" in (tmp_path / "report" / "report.md").read_text()
@@ -184,15 +184,48 @@ def test_runs_on_different_data_are_marked():
 
 def test_results_of_a_workdir_are_read_or_the_command_for_them_is_told(tmp_path):
   with pytest.raises(errors.UserError, match="dnajax.evaluate --workdir="):
-    report.load_results(tmp_path)
+    results.load(tmp_path)
   path = tmp_path / "report" / "results.json"
   path.parent.mkdir()
   for damaged in ("{", "[]", "{}"):
     path.write_text(damaged)
     with pytest.raises(errors.UserError, match="damaged"):
-      report.load_results(tmp_path)
+      results.load(tmp_path)
   path.write_text(json.dumps(made_up()))
-  assert report.load_results(tmp_path) == made_up()
+  assert results.load(tmp_path) == made_up()
+
+
+def test_evaluators_run_one_after_the_other_end_in_one_report(tmp_path):
+  def named(evaluator, **options):
+    one = with_queries(made_up("a", **options), trained=[1, 0])
+    one["is_right"] = {f"{evaluator}/trained encoder": np.array([1, 0], bool)}
+    for entry in one["results"]:
+      entry["evaluator"] = evaluator
+      entry["task"] = f"task of {evaluator}"
+    one["run"] |= {"setting": "s"}
+    return one
+
+  def evaluated(one):
+    report.write_evaluated(tmp_path, [(tmp_path, one)], say=lambda text: None)
+    return results.load(tmp_path)
+
+  evaluated(named("first", accuracy=0.5))
+  (tmp_path / "report" / "first_map.png").write_bytes(b"")
+  both = evaluated(named("second", accuracy=0.7))
+  assert both["results"] == [*named("first", accuracy=0.5)["results"],
+                             *named("second", accuracy=0.7)["results"]]
+  assert set(both["is_right"]) == {"first/trained encoder", "second/trained encoder"}
+  text = (tmp_path / "report" / "report.md").read_text()
+  assert "task of first" in text and "task of second" in text and "first_map.png" in text
+  again = evaluated(named("first", accuracy=0.6))
+  assert again["results"] == [*named("first", accuracy=0.6)["results"],
+                              *named("second", accuracy=0.7)["results"]]
+  # Of another checkpoint, seed or data set nothing is kept.
+  for other in ({"step": 4}, {"fingerprint": "e" * 32}):
+    (tmp_path / "report" / "results.json").write_text(json.dumps(again | {"is_right": 0}))
+    assert evaluated(named("third", **other))["results"] == named("third", **other)["results"]
+  (tmp_path / "report" / "results.json").write_text("{")
+  assert evaluated(named("third"))["results"] == named("third")["results"]
 
 
 def test_an_interrupted_write_leaves_the_old_report(tmp_path):
