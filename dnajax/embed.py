@@ -14,7 +14,7 @@ import numpy as np
 from absl import app, flags, logging
 
 from dnajax import bases as base_codes
-from dnajax import command_line, embed_writers, errors
+from dnajax import command_line, embed_writers, errors, host_memory
 
 FLAGS = flags.FLAGS
 
@@ -211,6 +211,7 @@ def main(argv):
   # What can be wrong is found before the seconds that loading takes.
   embed_writers.check_output(FLAGS.output, overwrite=FLAGS.overwrite)
   pairs = read_pairs(FLAGS.input, FLAGS.columns)
+  host_memory.keep_freed_memory_on_cpu()
   embedder = load(FLAGS.workdir, step=FLAGS.step, pooling=FLAGS.pooling)
   start = time.perf_counter()
   counts = embed_file(embedder, pairs, FLAGS.output, batch_size=FLAGS.batch_size,

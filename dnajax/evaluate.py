@@ -226,6 +226,7 @@ def main(argv):
   if not FLAGS.workdir:
     raise errors.UserError("--workdir is missing. See --help.")
   logging.set_verbosity(logging.WARNING)
+  host_memory.keep_freed_memory_on_cpu()
   from dnajax import report
   entries = None
   if FLAGS.evals_from is not None:

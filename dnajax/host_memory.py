@@ -1,6 +1,6 @@
 """Memory of this process: keeping what is freed, and the peak.
 
-`keep_freed_memory` is for training on a CPU.
+`keep_freed_memory` is for programs whose work is done on a CPU.
 
 XLA on a CPU takes and frees all activations of a step through malloc. glibc
 hands large blocks back to the kernel at once and gets them zeroed page by page
@@ -9,6 +9,9 @@ step on 2 cores. The price is that memory once used stays with the process.
 """
 
 import ctypes
+import importlib.metadata
+import importlib.util
+import os
 import resource
 import sys
 
@@ -16,8 +19,25 @@ import sys
 _TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
 
 
+def keep_freed_memory_on_cpu():
+  """`keep_freed_memory` where JAX can only compute on the CPU.
+
+  Asks JAX for nothing: that would make the threads that this must come before. So a
+  machine with the plugin of an accelerator counts as one that has the accelerator,
+  unless JAX_PLATFORMS=cpu says otherwise.
+  """
+  platforms = os.environ.get("JAX_PLATFORMS")
+  has_plugin = (importlib.util.find_spec("jax_plugins") or importlib.util.find_spec("libtpu")
+                or importlib.metadata.entry_points(group="jax_plugins"))
+  if platforms == "cpu" or not (platforms or has_plugin):
+    keep_freed_memory()
+
+
 def keep_freed_memory():
-  """Tells glibc's malloc to reuse freed memory; does nothing elsewhere."""
+  """Tells glibc's malloc to reuse freed memory; does nothing elsewhere.
+
+  To be called before threads are made: each keeps the heap that it got first.
+  """
   mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
   if mallopt is not None:
     mallopt(_MMAP_MAX, 0)          # no block of its own for a large array

@@ -39,14 +39,11 @@ def main(argv):
   if _WORKDIR.value is None and not _DRY_RUN.value:
     raise errors.UserError("Give --workdir=DIR, the directory of the run.")
   logging.set_verbosity(logging.WARNING)
+  from dnajax import host_memory  # here and below: --help need not wait for it
+  host_memory.keep_freed_memory_on_cpu()
   if _DISTRIBUTED.value:
     _join_other_processes()
-  import jax  # here and below: --help need not wait for it
-
-  from dnajax import host_memory
   from dnajax.training import run
-  if jax.default_backend() == "cpu":
-    host_memory.keep_freed_memory()
   if _SEEDS.value and not _DRY_RUN.value:
     from dnajax import seeds
     seeds.train(config, _WORKDIR.value, seeds.parse(_SEEDS.value))

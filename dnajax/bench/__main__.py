@@ -54,11 +54,8 @@ def bench(argv):
 
 def _measure_config(name):
   config = command_line.read_config(_CONFIG.value, "config")
-  import jax
-
   from dnajax import host_memory
-  if jax.default_backend() == "cpu":
-    host_memory.keep_freed_memory()  # as dnajax.main does
+  host_memory.keep_freed_memory_on_cpu()  # as dnajax.main does
   if name == "input":
     from dnajax.bench import input as measure
   else:

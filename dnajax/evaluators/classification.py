@@ -3,7 +3,7 @@
 import numpy as np
 
 from dnajax import config as config_lib
-from dnajax.evaluators import features, labelled, scores
+from dnajax.evaluators import features, labelled, scores, specs
 from dnajax.training import classification
 
 
@@ -15,11 +15,15 @@ def from_config(spec, context):
       whose sequence was trained on are left out (counted either way, as num_shared).
     context: base.Context of a run with config.model.name="classifier".
   """
+  spec = specs.complete(
+      spec, required=("split",),
+      optional=dict(batch_size=128, max_records=0, exclude_shared=False),
+      wanted={"batch_size": specs.at_least(1), "max_records": specs.at_least(0)})
   label = context.config.data.label
   side = labelled.read(context, spec.split, label, spec.max_records)
   training = labelled.read(context, config_lib.split_name(context.config), label)
   side, num_shared = labelled.split_shared(
-      side, training, exclude=spec.get("exclude_shared", False))
+      side, training, exclude=spec.exclude_shared)
   predict = classification.make_predict(context.model, context.config, context.derived)
   batch_size = features.round_up_batch(spec.batch_size, context.mesh)
 

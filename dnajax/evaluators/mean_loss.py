@@ -2,10 +2,12 @@
 
 import jax
 import jax.numpy as jnp
+import ml_collections
 
 from dnajax import config as config_lib
 from dnajax import errors, partitioning
 from dnajax.data import feed, loader, records
+from dnajax.evaluators import specs
 from dnajax.training import losses, masked_prediction
 
 # Of config.masking, what an evaluation with a masking of its own keeps.
@@ -17,13 +19,17 @@ def from_config(spec, context):
   """Builds a MeanLoss.
 
   Args:
-    spec: has split, batch_size, max_records (0 = all). With `masking`, values
+    spec: split, batch_size, max_records (0 = all). With `masking`, values
       for config.masking, the loss is that of one masking whatever the run's own
       is: what runs with different maskings are compared by.
     context: base.Context.
   """
   config, derived = context.config, context.derived
-  if spec.get("masking"):
+  spec = specs.complete(
+      spec, required=("split",),
+      optional=dict(batch_size=128, max_records=0, masking=ml_collections.ConfigDict()),
+      wanted={"batch_size": specs.at_least(1), "max_records": specs.at_least(0)})
+  if spec.masking:
     config = _with_masking(config, spec.masking)
     derived = config_lib.derive(config)
   split = records.open_split(

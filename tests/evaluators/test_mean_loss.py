@@ -37,3 +37,14 @@ def test_wrong_values_of_a_masking_are_told_by_key(tiny_data):
   config.evals.span_loss.masking = dict(selection="kmer_spam")
   with pytest.raises(errors.UserError, match="kmer_spam"):
     make(config, "span_loss", tiny_data)
+
+
+@pytest.mark.parametrize("key, value, says", [
+    ("max_record", 5, "no such key.*max_records"), ("batch_size", 0, "at least 1"),
+    ("max_records", "all", "kind of 0")])
+def test_wrong_keys_are_told_with_what_is_right(tiny_data, key, value, says):
+  config = dnabert.get_config("tiny")
+  with config.unlocked(), config.evals.masked_loss.ignore_type():
+    config.evals.masked_loss[key] = value
+  with pytest.raises(errors.UserError, match=says):
+    make(config, "masked_loss", tiny_data)
