@@ -5,6 +5,7 @@ A step holds three items: `params`, `state` (optimizer, key, step, sums) and
 training config, optimizer or device count is needed.
 """
 
+import contextlib
 import logging
 import pathlib
 
@@ -21,8 +22,9 @@ class Checkpointer:
   def __init__(self, workdir, *, keep):
     """workdir: of the run; checkpoints go below it. keep: how many stay."""
     logging.getLogger("absl").setLevel(logging.ERROR)
+    self._folder = _folder(workdir)
     self._manager = ocp.CheckpointManager(
-        _folder(workdir),
+        self._folder,
         options=ocp.CheckpointManagerOptions(
             max_to_keep=keep, create=True, enable_async_checkpointing=True),
         # Named handlers: without them a new process cannot look at what is saved.
@@ -44,17 +46,20 @@ class Checkpointer:
         meta=ocp.args.JsonSave(meta)))
 
   def meta(self, step):
-    """The meta item of a step."""
-    return self._manager.restore(
-        step, args=ocp.args.Composite(meta=ocp.args.JsonRestore())).meta
+    """The meta item of a step; UserError if its files are damaged."""
+    with _told(self._folder, step):
+      return self._manager.restore(
+          step, args=ocp.args.Composite(meta=ocp.args.JsonRestore())).meta
 
   def restore(self, step, abstract_state, sharding):
     """The TrainState of a step, laid out as `sharding` says.
 
     Raises:
-      UserError: names every parameter whose shape or presence differs.
+      UserError: names every parameter whose shape or presence differs; or files
+        are damaged.
     """
-    saved = self._manager.item_metadata(step)["params"]
+    with _told(self._folder, step):
+      saved = self._manager.item_metadata(step)["params"]
     mismatch = explain_mismatch(abstract_state.params, saved)
     if mismatch:
       raise errors.UserError(
@@ -63,9 +68,10 @@ class Checkpointer:
     target = jax.tree.map(
         lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s),
         abstract_state, sharding)
-    restored = self._manager.restore(step, args=ocp.args.Composite(
-        params=ocp.args.StandardRestore(target.params),
-        state=ocp.args.StandardRestore(target.replace(params=None))))
+    with _told(self._folder, step):
+      restored = self._manager.restore(step, args=ocp.args.Composite(
+          params=ocp.args.StandardRestore(target.params),
+          state=ocp.args.StandardRestore(target.replace(params=None))))
     return restored.state.replace(params=restored.params)
 
   def close(self):
@@ -82,6 +88,20 @@ def saved_steps(workdir):
 
 def _folder(workdir):
   return pathlib.Path(workdir).resolve() / "checkpoints"
+
+
+@contextlib.contextmanager
+def _told(folder, step):
+  """What a damaged checkpoint makes the reader raise -> UserError with a remedy."""
+  try:
+    yield
+  except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    before = [int(path.name) for path in folder.glob("*")
+              if path.name.isdigit() and int(path.name) < step]
+    remedy = (f"Move it away, and the one of step {max(before)} is taken." if before else
+              "No older one is there.")
+    raise errors.UserError(f"Cannot read the checkpoint {folder / str(step)}: files in it "
+                           f"are damaged or missing ({error}). {remedy}") from error
 
 
 def load_params(workdir, step=None):
@@ -108,7 +128,7 @@ def load_params(workdir, step=None):
   elif step not in steps:
     raise errors.UserError(f"{workdir} has no checkpoint of step {step}. It has: "
                            f"{', '.join(map(str, steps))}.")
-  try:
+  with _told(folder, step):
     with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as reader:
       shapes = reader.metadata(folder / str(step)).item_metadata["params"]
       device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
@@ -118,9 +138,6 @@ def load_params(workdir, step=None):
       got = reader.restore(folder / str(step), args=ocp.args.Composite(
           params=ocp.args.StandardRestore(target),
           meta=ocp.args.JsonRestore()))
-  except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-    raise errors.UserError(
-        f"Cannot read the checkpoint {folder / str(step)}: {error}") from error
   return step, jax.tree.map(np.asarray, got.params), got.meta
 
 

@@ -181,7 +181,7 @@ def _fingerprint(config, meta, say):
     directory = records.find(config.data.dir, config.data.name)
   except errors.UserError as error:
     raise errors.UserError(
-        f"{error} If it lies elsewhere, give --data_dir.") from error
+        f"{error}\nIf it lies elsewhere, give --data_dir.") from error
   now = records.open_split(directory, config_lib.split_name(config)).fingerprint
   if now != meta["data"]["fingerprint"]:
     say(f"warning: {directory} is not the data set of the training run "

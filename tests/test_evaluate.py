@@ -130,6 +130,29 @@ def test_another_data_set_than_in_training_is_pointed_out(workdir, tmp_path, tin
   assert "is not the data set of the training run" in said[0]
 
 
+@pytest.mark.parametrize("item", ["params", "state", "meta"])
+@pytest.mark.parametrize("damage", ["emptied", "removed"])
+def test_a_run_with_a_damaged_checkpoint_says_which_and_what_to_do(
+    workdir, tmp_path, item, damage):
+  from dnajax.training import run
+  copy = tmp_path / "run"
+  shutil.copytree(workdir, copy)
+  if damage == "removed":
+    shutil.rmtree(copy / "checkpoints" / "8" / item)
+  else:
+    for path in (copy / "checkpoints" / "8" / item).rglob("*"):
+      if path.is_file():
+        path.write_bytes(b"")
+  config = config_lib.load_workdir_config(workdir)
+  config.total_steps = 9
+  with pytest.raises(errors.UserError, match="checkpoints/8.*damaged.*step 6 is taken"):
+    run.run(config, copy)
+  if item == "state":  # not needed for the encoder
+    return
+  with pytest.raises(errors.UserError, match="checkpoints/8.*damaged.*step 6 is taken"):
+    evaluate.evaluate(copy, say=lambda text: None)
+
+
 @pytest.mark.slow
 def test_a_damaged_checkpoint_is_one_line_and_code_2(workdir, tmp_path):
   copy = tmp_path / "run"
