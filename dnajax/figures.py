@@ -29,7 +29,7 @@ def training_curves(curves, results):
                and entry["features"] not in names.ENCODERS
                and entry["value"] is not None}
   panels = [
-      ("loss (nats per token)", 1, _series(curves, "loss", None, ())),
+      ("mean loss (nats)", 1, _series(curves, "loss", None, ())),
       ("accuracy (%)", 100, _series(curves, "accuracy", "macro_accuracy", baselines)),
       ("effective rank of the features", 1,
        _series(curves, "effective_rank", None, ()))]
