@@ -1,36 +1,81 @@
-"""What the training loop and `dnajax.evaluate` know about an evaluation."""
+"""What every evaluator is: a part of the config, and what it makes for one run."""
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Protocol
 
-from dnajax import config as config_lib
-from dnajax import registry
+from dnajax.shell import metric
 
-
-class Evaluator(Protocol):
-  """One evaluation, with its own data.
-
-  It may also have `protocol`, a sentence that says how the values came about,
-  `is_right` [Q] bool, which queries the last `run` said right (None: not known),
-  and `figures()` -> {file stem: matplotlib Figure} of what the last `run` saw,
-  which only `dnajax.evaluate` asks for.
-  """
-
-  def run(self, params) -> Iterator[tuple[str, float]]:
-    """Yields (metric name, value); reads its own data, writes nothing."""
+UNTRAINED, TRAINED = "untrained encoder", "trained encoder"
+ENCODERS = (UNTRAINED, TRAINED)
 
 
 @dataclasses.dataclass(frozen=True)
-class Context:
-  """What an evaluator may use besides its own entry of config.evals."""
-  config: Any                  # ConfigDict of the run
-  derived: config_lib.Derived
-  model: Any                   # Linen module
-  mesh: Any = None             # jax Mesh, or None for one device
-  cache: dict = dataclasses.field(default_factory=dict)  # of labelled.encode
+class Evaluator:
+  """Base of the evaluators: parts that say what is asked and build what asks it.
+
+  A new one is a file with such a class and a line in the registry. It may also have
+  `check(setup)`, see `shell.parts`.
+
+  Attributes:
+    task: what is asked, in the same words for encoders and baselines: what is
+      compared stands in one table. A property, or a constant.
+    baseline: what stands in the column of the features; None: an encoder.
+    others: names of other entries of config.evals that it is made of; it runs
+      after them.
+    needs_task: whether it wants `Context.task`, what an update of the run computes.
+    bar: name of the metric that the figure of accuracies has bars for; "": none.
+  """
+  # updates between two evaluations; 0: at the end; -1: only by dnajax.evaluate
+  every_steps: int = dataclasses.field(default=0, kw_only=True)
+
+  task = ""
+  baseline = None
+  others = ()
+  needs_task = False
+  bar = ""
+
+  def asks_untrained(self, evals):
+    """Whether the encoder is asked before training, too.
+
+    Args:
+      evals: {name: Evaluator}, config.evals.
+    """
+    del evals
+    return False
+
+  def build(self, context) -> "Runner":
+    """Reads the data; UserError if that cannot be done.
+
+    Args:
+      context: `context.Context`.
+    """
+    raise NotImplementedError
 
 
-def make(spec, context):
-  """The evaluator of one entry of config.evals."""
-  return registry.evaluator(spec.type)(spec, context)
+class Runner(Protocol):
+  """One evaluation with its own data.
+
+  It may also have `is_right` [Q] bool, which queries the last `run` said right
+  (None: not known); `figures()` -> {file stem: matplotlib Figure} of what the last
+  `run` saw, which only `dnajax.evaluate` asks for; and `metrics`, the names that
+  `run` yields and a harmonic mean may be made of.
+  """
+  protocol: str   # how the values came about, in a sentence
+
+  def run(self, params) -> Iterator[metric.Metric]:
+    """Yields Metrics; writes nothing. The first of unit "count" is how much was asked."""
+
+
+def at_least(part, **numbers):
+  """What is wrong for `check`: keys of a part whose numbers are below those given."""
+  for key, number in numbers.items():
+    value = getattr(part, key)
+    if min(value if isinstance(value, tuple) else (value,), default=number - 1) < number:
+      yield key, f"at least {number}"
+
+
+def in_words(part):
+  """The name of a part's class as configs write names: KmerSpan -> kmer_span."""
+  name = type(part).__name__
+  return "".join(f"_{x.lower()}" if x.isupper() else x for x in name).lstrip("_")

@@ -1,0 +1,45 @@
+"""What an evaluator may use besides its own keys."""
+
+import dataclasses
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+from dnajax.data import records
+
+
+@dataclasses.dataclass(frozen=True)
+class Context:
+  """The run that is evaluated.
+
+  Attributes:
+    model: has `tokenizer` and `module`, as config.model.ModelSpec.
+    data_directory: of the prepared data set, see `records.find`.
+    train_split: name of the split that was trained on.
+    task: training.task.Task, what an update computes; None where no evaluator
+      `needs_task`.
+    bind_masking: masking.settings.Masking -> BoundMasking, with what has to be found
+      on the training records found.
+    seed: of the run.
+    mesh: jax Mesh, or None for one device.
+    evals: {name: Evaluator}, where a harmonic mean finds what it is made of.
+    cache: of `labelled.encode` and of what other entries said.
+  """
+  model: Any
+  data_directory: pathlib.Path | str
+  train_split: str = "train"
+  task: Any = None
+  bind_masking: Callable | None = None
+  seed: int = 0
+  mesh: Any = None
+  evals: dict = dataclasses.field(default_factory=dict)
+  cache: dict = dataclasses.field(default_factory=dict)
+
+  def split(self, name):
+    """records.Split of that name; UserError if there is none."""
+    return records.open_split(self.data_directory, name)
+
+  @property
+  def length(self):
+    """Base pairs of a record that are read."""
+    return self.model.tokenizer.length

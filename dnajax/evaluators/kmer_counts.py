@@ -1,0 +1,62 @@
+"""Counts of k-mers: the features that need no encoder."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, UInt8
+
+from dnajax.tokens import kmers
+from dnajax.tokens import vocabulary as vocabulary_lib
+
+
+@functools.partial(jax.jit, static_argnames="k")
+def count_kmers(bases: UInt8[Array, "B bp"], *, k: int) -> Float[Array, "B C"]:
+  """Counts of all overlapping k-mers, stride 1, AAA… first, in ACGT order.
+
+  Args:
+    bases: base codes.
+    k: letters per k-mer, static. k-mers with an unknown base are skipped.
+
+  Returns:
+    C = 4^k counts, float32; zeros where a row has no k-mer.
+  """
+  vocab = vocabulary_lib.Vocabulary(k)
+  tokens = kmers.tokenize(bases, vocabulary=vocab, stride=1)
+  num_rows = bases.shape[0]
+  rows = jnp.arange(num_rows)[:, None]
+  # Unknown k-mers point behind the table, and such updates are dropped.
+  columns = jnp.where(tokens.is_maskable, tokens.ids - vocab.num_special, 4**k)
+  return jnp.zeros((num_rows, 4**k), jnp.float32).at[rows, columns].add(
+      1.0, mode="drop")
+
+
+class KmerCounts:
+  """The matrix [N, 4^k] of k-mer counts, computed block by block when sliced.
+
+  One million barcodes would need 16 GB at k = 6; counting again costs far less
+  than the products with the counts, so they are never all held.
+  """
+
+  def __init__(self, bases, k):
+    """bases: [N, bp] uint8 base codes; k: letters per k-mer."""
+    self._bases = bases
+    self._k = k
+    self.shape = (len(bases), 4**k)
+
+  def __len__(self):
+    return len(self._bases)
+
+  def __getitem__(self, block):
+    """Slice of n records -> [n, 4^k] float32 on the device."""
+    return count_kmers(self._bases[block], k=self._k)
+
+
+def kmer_counts(bases, k, *, block=4096):
+  """All counts at once. [N, bp] uint8 -> [N, 4^k] float32 numpy array."""
+  counts = KmerCounts(bases, k)
+  out = np.empty(counts.shape, np.float32)
+  for start in range(0, len(counts), block):
+    out[start:start + block] = counts[start:start + block]
+  return out
