@@ -7,8 +7,9 @@ EXTRAS = {
     "cuda": ["jax[cuda12]>=0.10"],
     "tensorboard": ["tensorboardX>=2.6"],
     "eval": ["matplotlib>=3.8", "scikit-learn>=1.4", "umap-learn>=0.5.7"],
+    "hf": ["safetensors>=0.4"],
     "test": ["pytest>=8", "pytest-xdist>=3.5", "ruff>=0.6", "safetensors>=0.4",
-             "scikit-learn>=1.4"],
+             "scikit-learn>=1.4", "beartype>=0.18"],
 }
 
 setuptools.setup(
@@ -22,13 +23,15 @@ setuptools.setup(
     install_requires=[
         "absl-py>=2.1",
         "dnaio>=1.2",                # FASTA and FASTQ, plain or compressed
+        "etils[epath]>=1.9",         # local and cloud paths
         "flax>=0.12.8",
         "grain>=0.2.16",
         "jax>=0.10",
+        "jaxtyping>=0.2.34",         # shapes in signatures
         "ml_collections>=1.0",
         "numpy>=2.0",
         "optax>=0.2.5",
-        "orbax-checkpoint>=0.12",
+        "orbax-checkpoint>=0.12.4",  # atomic saves are safe from there on
         "pyarrow>=17",               # Parquet
         "tensorflow-datasets>=4.9.10",
         "tqdm>=4.66",

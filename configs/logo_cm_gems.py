@@ -1,25 +1,64 @@
-"""LOGO with CM-GEMS: the small model of the ECAI 2024 paper.
+"""LOGO with CM-GEMS (arXiv 2408.07180): the small model of the ECAI 2024 paper.
 
-Variants default, human, paper and tiny as configs/cm_gems.py, which this changes,
-and original: paper with LOGO's own feed-forward width (1024, 2.83 M parameters)
-instead of the 3072 (4.93 M) of GeneMask's config file.
+Variants, chosen with --config=configs/logo_cm_gems.py:NAME
+  default  small model on a simulated genome that is generated on first use
+  human    small model on prepared FASTA (data.name=genome/NAME)
+  paper    Script-A; GeneMask's LOGO, 4.93 M parameters
+  tiny     for tests
+  original paper with LOGO's own feed-forward width, 1024: 2.83 M parameters
+
+The published threshold is a perplexity drop below 1.0 between evaluations that
+are 500 steps apart. The small variants evaluate more often, start at perplexities
+of thousands and use a relative one.
+
+Differs from configs/cm_gems.py in the sizes of the encoder only.
 """
 
-from configs import cm_gems
+import ml_collections
 
-VARIANTS = (*cm_gems.VARIANTS, "original")
+from configs import shared
 
 
 def get_config(variant="default"):
-  """The experiment as a ConfigDict."""
-  is_original = variant == "original"
-  config = cm_gems.get_config("paper" if is_original else variant)
-  if variant in ("paper", "original"):
-    config.model.width, config.model.depth = 256, 2
-    config.model.num_heads = 8
-    config.model.mlp_width = 1024 if is_original else 3072
-    config.model.dropout = 0.0
-  elif variant != "tiny":
-    config.model.width, config.model.num_heads = 96, 4
-    config.model.mlp_width = 288
+  """The experiment as a ConfigDict; the variants are listed above."""
+  config = ml_collections.ConfigDict()
+  config.seed = 0
+  config.total_steps = 600
+  config.batch_size = 32
+
+  config.data = dict(
+      name="simulated_genome", split="pretrain", max_length=133, is_generated=True)
+  config.tokens = shared.GENOME_TOKENS
+  config.masking = dict(
+      selection=dict(name="gene_mask", probability=0.0176),  # of a centre, .15 / 8.5
+      curriculum=dict(
+          name="cm_gems", evaluator="masked_loss",  # whose perplexity decides
+          threshold=0.02, relative=True,
+          hard=dict(name="global_pmi", probability=0.0136)),  # .15 / 11
+      corruption=dict(name="replace", mask_share=0.8, random_share=0.1),  # replace | hide
+      pmi_table="npmi_k6.npz")  # file, or one that lies beside the records
+  config.encoder = dict(shared.GENOME_ENCODER, width=96, num_heads=4, mlp_width=288)
+  config.objective = dict(name="masked_lm", head="transform", tie_embeddings=True)
+  config.losses = dict(masked=dict(name="masked_prediction"))
+  config.optimizer = shared.GENOME_OPTIMIZER
+  config.log = dict(every_steps=20)
+  config.checkpoint = dict(every_steps=200, keep=3)
+  config.evals = shared.GENOME_EVALS
+  for table in VARIANTS[variant]:
+    config.update(table)
   return config
+
+
+# .0176 for both stages: the public code has one --mlm_probability.
+_PUBLISHED = dict(masking=dict(curriculum=dict(
+    threshold=1.0, relative=False,
+    hard=dict(probability=0.0176))))
+_LOGO = dict(encoder=dict(width=256, depth=2, num_heads=8, mlp_width=3072, dropout=0.0))
+
+VARIANTS = {
+    "default": (), "human": (shared.GENOME_HUMAN,),
+    "tiny": (shared.GENOME_TINY, dict(encoder=dict(num_heads=2))),
+    "paper": (shared.GENOME_PAPER, shared.SCRIPT_A, _PUBLISHED, _LOGO),
+    "original": (shared.GENOME_PAPER, shared.SCRIPT_A, _PUBLISHED, _LOGO,
+                 dict(encoder=dict(mlp_width=1024))),
+}

@@ -3,15 +3,18 @@
 python -m dnajax.main --config=configs/barcodemae.py[:variant] --workdir=DIR
 
 The same command again resumes. Everything about the science is in the config;
---config.a.b=value changes one value.
+--config.a.b=value changes one value, --config.masking.selection.name=gene_mask a part.
+Ends with 0 when the run is finished, 2 when something is wrong, 42 when it was asked to
+stop (SIGTERM) and has saved: start it again.
 """
 
 import os
+import sys
 
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from dnajax import command_line, errors
+from dnajax.shell import command_line, errors
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Config file, with a variant after a colon if wanted.")
@@ -35,21 +38,29 @@ def main(argv):
   """Runs the command."""
   if len(argv) > 1:
     raise errors.UserError(f"Unknown argument {argv[1]!r}; flags start with --.")
-  config = command_line.read_config(_CONFIG.value, "config")
+  values, overrides = command_line.read_config(_CONFIG.value, "config")
   if _WORKDIR.value is None and not _DRY_RUN.value:
     raise errors.UserError("Give --workdir=DIR, the directory of the run.")
   logging.set_verbosity(logging.WARNING)
-  from dnajax import host_memory  # here and below: --help need not wait for it
+  from dnajax.devices import host_memory  # here and below: --help need not wait for it
   host_memory.keep_freed_memory_on_cpu()
   if _DISTRIBUTED.value:
     _join_other_processes()
-  from dnajax.training import run
-  if _SEEDS.value and not _DRY_RUN.value:
-    from dnajax import seeds
-    seeds.train(config, _WORKDIR.value, seeds.parse(_SEEDS.value))
+  from dnajax.config import overrides as overrides_lib
+  from dnajax.training import run, stopping
+  values = overrides_lib.apply(values, overrides)
+  if _DRY_RUN.value:
+    run.dry_run(values)
+    return
+  if _SEEDS.value:
+    from dnajax.results import several_seeds
+    is_finished = several_seeds.train(values, _WORKDIR.value,
+                                      several_seeds.parse(_SEEDS.value))
   else:
-    run.run(config, _WORKDIR.value, dry_run=_DRY_RUN.value,
-            profile_steps=_PROFILE_STEPS.value)
+    last, total = run.run(values, _WORKDIR.value, profile_steps=_PROFILE_STEPS.value)
+    is_finished = last >= total
+  if not is_finished:
+    sys.exit(stopping.EXIT_CODE)
 
 
 def _join_other_processes():

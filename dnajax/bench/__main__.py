@@ -4,7 +4,7 @@ Every figure stands next to what it is compared with, measured in the same run:
 machines are noisy, ratios less so.
 
   python -m dnajax.bench train --config=configs/barcodemae.py:paper \\
-      --config.batch_size=16 --config.model.dtype=float32
+      --config.batch_size=16 --config.encoder.dtype=float32
   python -m dnajax.bench input --config=configs/barcodemae.py
   python -m dnajax.bench masking
   python -m dnajax.bench npmi --mbp=100
@@ -15,7 +15,7 @@ import json
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from dnajax import command_line, errors, files
+from dnajax.shell import command_line, errors, files
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "input, train: config file, with a variant after a colon if wanted.")
@@ -35,8 +35,8 @@ def bench(argv):
                            "(or train) --config=FILE; or masking; or npmi.")
   logging.set_verbosity(logging.WARNING)
   if argv[1] == "npmi":  # without a config
-    from dnajax import host_memory
     from dnajax.bench import npmi
+    from dnajax.devices import host_memory
     host_memory.keep_freed_memory()  # as data_pipelines.npmi does
     figures = npmi.measure(num_bases=_MBP.value * 10**6, rounds=_ROUNDS.value)
   elif argv[1] == "masking":
@@ -53,14 +53,15 @@ def bench(argv):
 
 
 def _measure_config(name):
-  config = command_line.read_config(_CONFIG.value, "config")
-  from dnajax import host_memory
+  from dnajax.config import overrides
+  values = overrides.apply(*command_line.read_config(_CONFIG.value, "config"))
+  from dnajax.devices import host_memory
   host_memory.keep_freed_memory_on_cpu()  # as dnajax.main does
   if name == "input":
     from dnajax.bench import input as measure
   else:
     from dnajax.bench import train as measure
-  return measure.measure(config, rounds=_ROUNDS.value)
+  return measure.measure(values, rounds=_ROUNDS.value)
 
 
 if __name__ == "__main__":

@@ -8,14 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from dnajax.bench import timing
-from dnajax.masking import (
-    corrupt,
-    gene_mask,
-    global_pmi,
-    kmer_span,
-    random_window,
-    uniform,
-)
+from dnajax.masking import corrupt, gene_mask, global_pmi, kmer_span, random_window, uniform
 from dnajax.tokens import kmers, vocabulary
 
 NUM_ROWS, NUM_TOKENS, _K = 256, 512, 6

@@ -9,8 +9,8 @@ import time
 
 import numpy as np
 
-from dnajax import bases as base_codes
-from dnajax import host_memory
+from dnajax.devices import host_memory
+from dnajax.tokens import bases as base_codes
 
 _LONGEST = 10
 _COLUMNS = 80

@@ -7,9 +7,10 @@ import pathlib
 
 import ml_collections
 
-from dnajax import errors, registry
+from dnajax.config.derived import registry
 from dnajax.masking import checks
 from dnajax.models import masked_lm
+from dnajax.shell import errors
 from dnajax.tokens import kmers, vocabulary
 
 SCALINGS = ("per_64_sequences", "absolute")

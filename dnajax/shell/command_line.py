@@ -4,11 +4,21 @@ import sys
 
 from absl import flags
 
-from dnajax import errors
+from dnajax.shell import errors
+
+_overrides = {}  # flag of a config file -> [("a.b", text)], as given
 
 
 def parse_flags(argv):
-  """Parses flags; for app.run(main, flags_parser=…)."""
+  """Parses flags; for app.run(main, flags_parser=…).
+
+  What changes one value of a config (--config.a.b=text) is kept for `read_config`: a key
+  may belong to a part that is named on the same command line.
+  """
+  config_flags = [name for name in flags.FLAGS
+                  if hasattr(flags.FLAGS[name], "override_values")]  # of ml_collections
+  argv = _take_overrides(list(argv), config_flags)
+  sys.argv[1:] = argv[1:]  # where ml_collections would look for them
   try:
     return flags.FLAGS(argv)
   except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError,
@@ -24,22 +34,44 @@ def parse_flags(argv):
     sys.exit(2)
 
 
+def _take_overrides(argv, config_flags):
+  _overrides.clear()
+  _overrides.update({flag: [] for flag in config_flags})
+  rest, items = [], iter(argv)
+  for item in items:
+    flag = next((flag for flag in config_flags
+                 if item.lstrip("-").startswith(f"{flag}.") and item.startswith("-")), None)
+    if flag is None:
+      rest.append(item)
+      continue
+    path, has_value, text = item.lstrip("-").removeprefix(f"{flag}.").partition("=")
+    if not has_value:
+      text = next(items, None)
+      if text is None:
+        print(f"error: {item} has no value; write {item}=VALUE.", file=sys.stderr)
+        sys.exit(2)
+    _overrides[flag].append((path, text))
+  return rest
+
+
 def read_config(config, flag):
-  """The ConfigDict of a config-file flag, with overrides applied.
+  """The values of a config-file flag, and what the command line says about them.
 
   Args:
     config: value of the flag.
     flag: its name.
+
+  Returns:
+    (nested dict, list of ("a.b", text)); `config.overrides.apply` joins them.
 
   Raises:
     UserError: the flag was not given, or its file cannot be read.
   """
   try:
     if config is not None:
-      config.to_dict()  # a file that could not be read says so when it is used
+      return config.to_dict(), _overrides.get(flag, [])
   except (OSError, ImportError, SyntaxError) as error:
+    # A file that could not be read says so when it is used.
     raise errors.UserError(f"Cannot read --{flag}: {error}") from error
-  if config is None:
-    raise errors.UserError(f"Give --{flag}=FILE, for example "
-                           f"--{flag}=configs/barcodemae.py.")
-  return config
+  raise errors.UserError(f"Give --{flag}=FILE, for example "
+                         f"--{flag}=configs/barcodemae.py.")

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from dnajax import bases as base_codes
+from dnajax.tokens import bases as base_codes
 
 
 @struct.dataclass

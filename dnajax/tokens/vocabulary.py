@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from dnajax import bases
+from dnajax.tokens import bases
 
 N_POLICIES = ("unk", "in_vocabulary")
 

@@ -5,46 +5,60 @@ import math
 import jax
 from flax import traverse_util
 
-from dnajax import partitioning
+from dnajax.devices import partitioning
+from dnajax.training import optim
 
 
-def run_summary(config, derived, mesh, num_records, start):
-  """Devices, batch arithmetic, epochs and where the parameters come from."""
-  devices = mesh.devices.size
-  steps_per_epoch = num_records / config.batch_size
-  parts = partitioning.num_batch_parts(mesh)
-  kind = mesh.devices.flat[0].device_kind
-  slots = "" if derived.masking is None else (
-      "; encoder slots "
-      f"{derived.num_kept if derived.masking.corruption == 'drop' else derived.num_tokens}"
-      f", scored slots {derived.num_scored}")
+def summary(plan, origin):
+  """Devices, batch arithmetic, epochs, what was found on the data.
+
+  Args:
+    plan: config.plan.Plan.
+    origin: where the parameters come from.
+  """
+  experiment, tokenizer, mesh = plan.experiment, plan.tokenizer, plan.mesh
+  batch_size, total_steps = experiment.batch_size, experiment.total_steps
+  groups = partitioning.num_batch_parts(mesh)
+  num_records = plan.split.num_records
+  slots = plan.task.masking and (
+      f"; encoder slots {plan.task.masking.num_kept}, scored slots "
+      f"{plan.task.masking.num_scored}") or ""
+  losses = " + ".join(f"{loss.weight:g} × {name}" for name, loss in experiment.losses.items())
   return "\n".join([
-      f"devices     {devices} × {kind} ({jax.process_count()} process(es)), mesh "
+      f"devices     {mesh.devices.size} × {mesh.devices.flat[0].device_kind} "
+      f"({jax.process_count()} process(es)), mesh "
       + ", ".join(f"{axis} {size}" for axis, size in mesh.shape.items()),
-      f"batch       {config.batch_size} sequences = {parts} device groups × "
-      f"{config.accumulate_steps} accumulation steps × "
-      f"{config.batch_size // (parts * config.accumulate_steps)} rows",
-      f"sequence    {config.data.max_length} bp -> {derived.num_tokens} tokens of "
-      f"{derived.vocabulary.k} bp{slots}",
-      f"data        {config.data.name}/{config.data.split}, {num_records:,} "
-      f"records; {config.total_steps:,} steps = "
-      f"{config.total_steps / steps_per_epoch:.2f} epochs = "
-      f"{config.total_steps * config.batch_size * derived.num_tokens:,} tokens",
-      f"learning    peak rate {derived.peak_learning_rate:.3g}, schedule "
-      f"{config.optimizer.schedule}, weight decay {config.optimizer.weight_decay:g}",
-      f"parameters  {start}"])
+      f"batch       {batch_size} sequences = {groups} device groups × "
+      f"{experiment.accumulate_steps} accumulation steps × "
+      f"{batch_size // (groups * experiment.accumulate_steps)} rows",
+      f"sequence    {tokenizer.length} bp -> {tokenizer.num_tokens} tokens of "
+      f"{tokenizer.vocabulary.k} bp{slots}",
+      f"data        {experiment.data.name}/{experiment.split}, {num_records:,} "
+      f"records; {total_steps:,} steps = {total_steps * batch_size / num_records:.2f} "
+      f"epochs = {total_steps * batch_size * tokenizer.num_tokens:,} tokens",
+      f"learning    {losses}; peak rate {experiment.optimizer.peak(batch_size):.3g}, "
+      f"weight decay {experiment.optimizer.weight_decay:g}",
+      f"parameters  {origin}", *plan.found])
 
 
-def parameter_table(params, shardings):
-  """One line per parameter: path, shape, dtype, spec, MiB per device."""
+def parameter_table(params, shardings, optimizer):
+  """One line per parameter: path, shape, dtype, spec, weight decay, MiB per device.
+
+  Args:
+    params: abstract tree.
+    shardings: tree of NamedSharding.
+    optimizer: optim.Optimizer.
+  """
   shapes = traverse_util.flatten_dict(params, sep="/")
   specs = traverse_util.flatten_dict(shardings, sep="/")
+  decays = traverse_util.flatten_dict(optim.decay_mask(params, optimizer.no_decay), sep="/")
   rows, total, local = [], 0, 0.0
   for path, x in shapes.items():
     mib = (math.prod(specs[path].shard_shape(x.shape)) * x.dtype.itemsize
            / 2**20)
+    decay = f"decay {optimizer.weight_decay:g}" if decays[path] else "no decay"
     rows.append(f"{path:<44} {x.shape!s:<18} {x.dtype.name:<9} "
-                f"{specs[path].spec!s:<34} {mib:8.3f}")
+                f"{specs[path].spec!s:<34} {decay:<12} {mib:8.3f}")
     total, local = total + math.prod(x.shape), local + mib
   rows.append(f"{total:,} parameters, {local:,.1f} MiB on each device")
   return "\n".join(rows)

@@ -16,7 +16,7 @@ def train(state, train_step, batches, *, first_step, total_steps, every, events)
     first_step: updates already done.
     total_steps: updates in all.
     every: has evaluate (name -> steps), checkpoint, log.
-    events: what happens then; see `run.Events`.
+    events: what happens then; see `events.Events`.
 
   Returns:
     (state, last step); the step is below total_steps if the run was asked to

@@ -1,97 +1,91 @@
-"""Optimizer chains, learning-rate schedules, weight decay by parameter path."""
+"""The optimizer: clipping, AdamW, weight decay by parameter path."""
 
+import dataclasses
 import re
+from typing import Any, Literal
 
 import jax
 import optax
 
-from dnajax import registry
+from dnajax.shell import errors, parts
 
 
-def one_cycle(peak, *, total_steps, warmup_steps, final_fraction):
-  """OneCycle with cosine halves: peak/25 up to peak, down to peak·final_fraction.
+@dataclasses.dataclass(frozen=True)
+class Optimizer:
+  """config.optimizer."""
+  schedule: Any = parts.one("schedule", "cosine")
+  learning_rate: float = 1e-3   # at the peak
+  learning_rate_scaling: Literal["absolute", "per_64_sequences"] = "absolute"
+  b1: float = 0.9
+  b2: float = 0.999
+  eps: float = 1e-8
+  weight_decay: float = 0.01
+  no_decay: tuple[str, ...] = ("bias", "norm")  # parts of parameter paths without decay
+  clip_norm: float = 0.0        # of all gradients together; 0: no clipping
 
-  BarcodeMAE uses PyTorch's defaults: 30 % of the steps upwards and a final
-  rate of peak/25/1e4; configs give both numbers.
-  """
-  return optax.join_schedules(
-      [_cosine_between(peak / 25, peak, warmup_steps),
-       _cosine_between(peak, peak * final_fraction, total_steps - warmup_steps)],
-      [warmup_steps])
+  def check(self, setup):
+    """Numbers that make no optimizer."""
+    del setup
+    if self.learning_rate <= 0:
+      yield "learning_rate", "above 0"
+    for key in ("weight_decay", "clip_norm"):
+      if getattr(self, key) < 0:
+        yield key, "at least 0"
 
-
-def linear(peak, *, total_steps, warmup_steps, final_fraction):
-  """Linear warm-up from 0, then linear decay (BERT, DNABERT)."""
-  return optax.join_schedules(
-      [optax.linear_schedule(0.0, peak, warmup_steps),
-       optax.linear_schedule(peak, peak * final_fraction,
-                             max(1, total_steps - warmup_steps))],
-      [warmup_steps])
-
-
-def cosine(peak, *, total_steps, warmup_steps, final_fraction):
-  """Linear warm-up from 0, then cosine decay."""
-  return optax.join_schedules(
-      [optax.linear_schedule(0.0, peak, warmup_steps),
-       _cosine_between(peak, peak * final_fraction, total_steps - warmup_steps)],
-      [warmup_steps])
-
-
-def constant(peak, *, total_steps, warmup_steps, final_fraction):
-  """Linear warm-up from 0, then the peak rate."""
-  del total_steps, final_fraction
-  return optax.join_schedules(
-      [optax.linear_schedule(0.0, peak, warmup_steps),
-       optax.constant_schedule(peak)], [warmup_steps])
+  def peak(self, batch_size):
+    """The peak rate; BarcodeMAE gives it for 64 sequences a batch (papers 1.3)."""
+    scale = batch_size / 64 if self.learning_rate_scaling == "per_64_sequences" else 1
+    return self.learning_rate * scale
 
 
-def _cosine_between(first, last, num_steps):
-  decay = optax.cosine_decay_schedule(1.0, max(1, num_steps))
-  return lambda step: last + (first - last) * decay(step)
-
-
-def make_schedule(optimizer, total_steps, peak):
-  """The learning-rate schedule of config.optimizer: step -> rate."""
-  return registry.schedule(optimizer.schedule)(
-      peak, total_steps=total_steps, warmup_steps=optimizer.warmup_steps,
-      final_fraction=optimizer.final_fraction)
-
-
-def make_optimizer(optimizer, learning_rate, total_steps, params):
-  """The optax chain a config describes: clip, then AdamW.
+def make(settings, *, batch_size, total_steps, params):
+  """The optax chain of config.optimizer: clip, then AdamW.
 
   Args:
-    optimizer: config.optimizer. With b1_at_peak other than b1 the first beta
-      moves between them against the learning rate, as PyTorch's OneCycleLR
-      does.
-    learning_rate: schedule, step -> rate.
-    total_steps: length of the run.
+    settings: Optimizer.
+    batch_size: sequences per update.
+    total_steps: updates of the run.
     params: tree (abstract will do), to find the paths without weight decay.
 
   Returns:
-    optax.GradientTransformation.
+    (optax.GradientTransformation, step -> learning rate).
+
+  Raises:
+    UserError: a pattern of no_decay is found in no path.
   """
-  fixed = dict(b2=optimizer.b2, eps=optimizer.eps,
-               weight_decay=optimizer.weight_decay,
-               mask=decay_mask(params, optimizer.no_decay))
-  if optimizer.b1_at_peak == optimizer.b1:
-    adamw = optax.adamw(learning_rate, b1=optimizer.b1, **fixed)
-  else:
-    warmup = optimizer.warmup_steps
-    b1 = optax.join_schedules(
-        [_cosine_between(optimizer.b1, optimizer.b1_at_peak, warmup),
-         _cosine_between(optimizer.b1_at_peak, optimizer.b1,
-                         total_steps - warmup)], [warmup])
+  rate = settings.schedule.rate(settings.peak(batch_size), total_steps)
+  beta = settings.schedule.first_beta(settings.b1, total_steps)
+  fixed = dict(b2=settings.b2, eps=settings.eps, weight_decay=settings.weight_decay,
+               mask=decay_mask(params, settings.no_decay))
+  if callable(beta):
     adamw = optax.inject_hyperparams(optax.adamw, static_args=tuple(fixed))(
-        learning_rate=learning_rate, b1=b1, **fixed)
-  if not optimizer.clip_norm:
-    return adamw
-  return optax.chain(optax.clip_by_global_norm(optimizer.clip_norm), adamw)
+        learning_rate=rate, b1=beta, **fixed)
+  else:
+    adamw = optax.adamw(rate, b1=beta, **fixed)
+  if settings.clip_norm:
+    adamw = optax.chain(optax.clip_by_global_norm(settings.clip_norm), adamw)
+  return adamw, rate
 
 
 def decay_mask(params, patterns):
-  """True where weight decay applies: no pattern is found in the path 'a/b/c'."""
-  def is_decayed(path, _):
-    name = jax.tree_util.keystr(path, simple=True, separator="/")
-    return not any(re.search(pattern, name) for pattern in patterns)
-  return jax.tree_util.tree_map_with_path(is_decayed, params)
+  """True where weight decay applies: no pattern is found in the path 'a/b/c'.
+
+  Args:
+    params: tree.
+    patterns: regular expressions.
+
+  Raises:
+    UserError: a pattern is found nowhere, so it is not what was meant.
+  """
+  names = [_name(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
+  for pattern in patterns:
+    if not any(re.search(pattern, name) for name in names):
+      raise errors.UserError(
+          f"config.optimizer.no_decay: {pattern!r} is in no parameter's path. --dry_run "
+          f"lists them; the last parts are {', '.join(sorted({n.split('/')[-1] for n in names}))}.")
+  return jax.tree_util.tree_map_with_path(
+      lambda path, _: not any(re.search(pattern, _name(path)) for pattern in patterns), params)
+
+
+def _name(path):
+  return jax.tree_util.keystr(path, simple=True, separator="/")

@@ -1,23 +1,26 @@
 """One update, as a pure function."""
 
+import types
+
 import jax
 import jax.numpy as jnp
 import optax
+from flax.core import meta
 
-from dnajax import partitioning
+from dnajax.devices import partitioning
 
 
 def make_train_step(task, optimizer, *, num_parts=1):
   """Returns (state, batch) -> state, pure and not yet jitted.
 
-  batch is {"bases": [B, bp] uint8}, with "labels" [B] int32 if the task has a
-  label. With num_parts = A the batch is worked on in A parts of B/A rows;
+  batch is {"bases": [B, bp] uint8, "labels": {column: [B] int32}}. With
+  num_parts = A the batch is worked on in A parts of B/A rows;
   masks are drawn for the whole batch and losses are divided by the whole
   batch's counts, so that A changes memory and time only (without dropout;
   dropout draws anew in each part).
 
   Args:
-    task: tasks.Task.
+    task: training.task.Task.
     optimizer: optax.GradientTransformation.
     num_parts: config.accumulate_steps.
   """
@@ -40,9 +43,35 @@ def make_train_step(task, optimizer, *, num_parts=1):
         step=state.step + 1,
         params=optax.apply_updates(state.params, updates),
         opt_state=opt_state,
-        sums={name: state.sums[name] + sums[name] for name in task.sum_names})
+        # Adding both ways round: a sum that only one side has is an error, not lost.
+        sums=jax.tree.map(jnp.add, state.sums, sums))
 
   return train_step
+
+
+def sum_names(task, batch):
+  """Names of the sums of an update, without computing anything.
+
+  Args:
+    task: training.task.Task.
+    batch: shapes of a batch of the run, see `batch_shapes`.
+  """
+  prepare = task.make_prepare()
+
+  def sums(key, batch):
+    params = meta.unbox(task.init_params(key))
+    state = types.SimpleNamespace(progress=task.start(), step=jnp.zeros((), jnp.int32))
+    inputs, scales, counts = prepare(key, key, batch, state)
+    return {**task.loss(params, inputs, key, scales)[1], **counts}
+
+  return (*jax.eval_shape(sums, jax.random.key(0), batch), "grad_norm", "updates")
+
+
+def batch_shapes(task, batch_size, read_length):
+  """Shapes of a training batch: {"bases", "labels"} of ShapeDtypeStruct."""
+  return {"bases": jax.ShapeDtypeStruct((batch_size, read_length), jnp.uint8),
+          "labels": {column: jax.ShapeDtypeStruct((batch_size,), jnp.int32)
+                     for column in task.labels}}
 
 
 def _accumulate(grad_fn, params, inputs, key, scales, num_parts):
@@ -69,6 +98,6 @@ def _accumulate(grad_fn, params, inputs, key, scales, num_parts):
 def jit_train_step(train_step, task, *, mesh, state_sharding):
   """The compiled update: state donated, batch sharded over its rows."""
   rows = partitioning.batch_sharding(mesh)
-  batch = {"bases": rows} | ({"labels": rows} if task.label else {})
+  batch = {"bases": rows, "labels": dict.fromkeys(task.labels, rows)}
   return jax.jit(train_step, in_shardings=(state_sharding, batch),
                  out_shardings=state_sharding, donate_argnames="state")

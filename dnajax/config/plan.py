@@ -1,0 +1,147 @@
+"""Config -> everything built, once."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+
+import jax
+
+from dnajax.config import data_set, model, resolve
+from dnajax.config import experiment as experiment_lib
+from dnajax.data import records
+from dnajax.devices import partitioning
+from dnajax.masking import bound, find
+from dnajax.training import state as state_lib
+from dnajax.training import step as step_lib
+from dnajax.training import task as task_lib
+from dnajax.workdir import meta as meta_lib
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Plan:
+  """What a config means; nothing is allocated on a device yet."""
+  experiment: experiment_lib.Experiment  # with what was found on the data
+  found: list                        # lines that say it
+  split: records.Split               # that is trained on
+  model: model.ModelSpec
+  task: task_lib.Task
+  mesh: jax.sharding.Mesh
+  make_state: Callable               # () -> TrainState
+  abstract: state_lib.TrainState     # shapes
+  sharding: state_lib.TrainState     # how they lie on the mesh
+  learning_rate: Callable            # step -> rate
+  train_step: Callable               # compiled at its first call
+  meta: dict                         # what every checkpoint says about itself
+  bind_masking: Callable             # masking.settings.Masking -> BoundMasking
+
+  @property
+  def tokenizer(self):
+    """Of the model."""
+    return self.model.tokenizer
+
+  def initial_params(self):
+    """The random parameters that this training begins with."""
+    return state_lib.random_params(self.task, self.experiment.seed)
+
+  def compile_step(self):
+    """The compiled update, from shapes alone."""
+    batch = step_lib.batch_shapes(self.task, self.experiment.batch_size,
+                                  self.tokenizer.read_length)
+    with partitioning.use(self.mesh):
+      return self.train_step.lower(self.abstract, batch).compile()
+
+
+def make(values, *, own_config=None, split=None):
+  """The Plan of a config; what is wrong with it is said before data are made.
+
+  Args:
+    values: ConfigDict or nested dict.
+    own_config: config that the run itself has stored, if it is resumed.
+    split: stands in for the records of config.data; only in benchmarks.
+
+  Raises:
+    UserError: something in the config or the data set is wrong.
+  """
+  experiment = resolve.take_encoder(experiment_lib.read(values), own_config)
+  experiment_lib.check(experiment)
+  mesh = partitioning.make_mesh(dataclasses.asdict(experiment.mesh))
+  partitioning.check_batch(experiment.batch_size, mesh, experiment.accumulate_steps)
+  if split is None:
+    split = records.open_split(data_set.directory(experiment.data), experiment.split)
+  num_labels, found = resolve.labels(experiment.losses, split)
+  experiment = resolve.length(experiment, split.num_records)
+  spec = model.ModelSpec(
+      tokens=experiment.tokens, max_length=experiment.data.max_length,
+      encoder=experiment.encoder, objective=experiment.objective,
+      losses=experiment.losses, num_labels=num_labels)
+  bind = Bind(spec, split.directory)
+  if experiment.masking is not None:
+    settings, lines = find.resolve(experiment.masking, spec.tokenizer,
+                                   bind.ranks(experiment.masking), split)
+    experiment = dataclasses.replace(experiment, masking=settings)
+    found = found + lines
+  task = _task(experiment, spec, bind)
+  make_state, abstract, sharding, optimizer, learning_rate = state_lib.create(
+      task, experiment.optimizer, mesh, seed=experiment.seed,
+      batch_size=experiment.batch_size, total_steps=experiment.total_steps,
+      sum_names=step_lib.sum_names(task, step_lib.batch_shapes(
+          task, experiment.batch_size, spec.tokenizer.read_length)))
+  train_step = step_lib.jit_train_step(
+      step_lib.make_train_step(task, optimizer, num_parts=experiment.accumulate_steps),
+      task, mesh=mesh, state_sharding=sharding)
+  return Plan(
+      experiment=experiment, found=found, split=split, model=spec, task=task, mesh=mesh,
+      make_state=make_state, abstract=abstract, sharding=sharding,
+      learning_rate=learning_rate, train_step=train_step, bind_masking=bind,
+      meta=meta_lib.make(experiment.to_dict(), spec, split,
+                         ranks=task.masking.ranks if task.masking else None))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Trained:
+  """What an evaluation may want of the training behind a checkpoint."""
+  experiment: experiment_lib.Experiment  # without evals
+  task: task_lib.Task
+  bind_masking: Callable
+  initial_params: Callable   # () -> the random parameters that the run began with
+
+
+def of_meta(meta, data_dir=None):
+  """What a checkpoint's meta says of its training; no mesh, no optimizer, no evaluators.
+
+  Args:
+    meta: of the checkpoint.
+    data_dir: where the prepared data lies now; default config.data.dir.
+  """
+  experiment = experiment_lib.read({**meta["config"], "evals": {}})
+  if data_dir:
+    experiment = dataclasses.replace(
+        experiment, data=dataclasses.replace(experiment.data, dir=str(data_dir)))
+  spec = model.from_dict(meta["model"])
+  bind = Bind(spec, records.find(experiment.data.dir, experiment.data.name))
+  task = _task(experiment, spec, bind)
+  return Trained(experiment, task, bind, lambda: state_lib.random_params(
+      task, experiment.seed))
+
+
+def _task(experiment, spec, bind):
+  return task_lib.Task(
+      spec.module, spec.tokenizer, experiment.objective, experiment.losses,
+      None if experiment.masking is None else bind(experiment.masking),
+      experiment.total_steps)
+
+
+class Bind:
+  """Masking settings -> bound to the tokens and the PMI ranks of a run; read once each."""
+
+  def __init__(self, spec, folder):
+    """spec: model.ModelSpec. folder: of the data set, where tables may lie."""
+    self._tokenizer, self._folder = spec.tokenizer, folder
+    self._score_unselected = any(loss.scores_visible for loss in spec.losses.values())
+    self.ranks = functools.cache(
+        lambda settings: find.load_ranks(settings, self._tokenizer, self._folder))
+
+  def __call__(self, settings):
+    """masking.settings.Masking -> masking.bound.BoundMasking."""
+    return bound.bind(settings, self._tokenizer, ranks=self.ranks(settings),
+                      score_unselected=self._score_unselected)

@@ -1,0 +1,80 @@
+"""What a config leaves to be found: on another run, and on its own data."""
+
+import dataclasses
+
+import numpy as np
+
+from dnajax.config import build
+from dnajax.shell import errors
+from dnajax.tokens import tokenizer as tokenizer_lib
+from dnajax.workdir import load
+
+
+def take_encoder(experiment, own_config=None):
+  """The Experiment with the tokens and the encoder of the run it starts from.
+
+  Of config.init_from.take="everything" nothing is taken: there the parameters must fit.
+
+  Args:
+    experiment: Experiment.
+    own_config: config that the run itself has stored, if it is resumed: the other run may
+      have moved since.
+
+  Returns:
+    Experiment.
+
+  Raises:
+    UserError: that run cannot be read.
+  """
+  start = experiment.init_from
+  if not start.workdir or start.take == "everything":
+    return experiment
+  if own_config is not None:
+    tokens = build.build(tokenizer_lib.TokenSettings, own_config["tokens"], "tokens")
+    encoder = build.part("encoder", own_config["encoder"], "encoder")
+  else:
+    model = load.read_model(start.workdir)
+    tokens, encoder = model.tokens, model.encoder
+  # How it is trained is this run's own affair.
+  tokens = dataclasses.replace(
+      tokens, random_offset=experiment.tokens.random_offset,
+      reverse_complement=experiment.tokens.reverse_complement)
+  if type(encoder) is type(experiment.encoder):
+    encoder = dataclasses.replace(encoder, **{
+        key: getattr(experiment.encoder, key) for key in encoder.free})
+  return dataclasses.replace(experiment, tokens=tokens, encoder=encoder)
+
+
+def labels(losses, split):
+  """How many different labels each column has that a loss needs.
+
+  Args:
+    losses: {name: part}.
+    split: records.Split that is trained on.
+
+  Returns:
+    ({column: number}, list of lines that say what was found).
+
+  Raises:
+    UserError: no such column, or no record has a label.
+  """
+  numbers, lines = {}, []
+  for column in dict.fromkeys(column for loss in losses.values() for column in loss.labels):
+    names, ids = split.vocabulary(column), split.labels(column)
+    counts = np.bincount(ids[ids >= 0], minlength=len(names))
+    if not counts.sum():
+      raise errors.UserError(f"No record of split {split.name!r} has a {column}.")
+    numbers[column] = len(names)
+    lines.append(
+        f"labels      {len(names)} of {column}; rows of one in {split.name}: "
+        f"{counts.min():,} to {counts.max():,}, none in {len(ids) - counts.sum():,} rows; "
+        f"always the most frequent: {counts.max() / counts.sum():.1%} right")
+  return numbers, lines
+
+
+def length(experiment, num_records):
+  """The Experiment with total_steps for its number of epochs."""
+  if not experiment.num_epochs:
+    return experiment
+  per_epoch = -(-num_records // experiment.batch_size)
+  return dataclasses.replace(experiment, total_steps=experiment.num_epochs * per_epoch)
