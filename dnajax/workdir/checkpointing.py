@@ -2,32 +2,55 @@
 
 A step holds three items: `params`, `state` (optimizer, key, step, sums) and
 `meta` (JSON). Whoever only wants the encoder reads `params` and `meta`: no
-training config, optimizer or device count is needed.
+training config, optimizer or device count is needed. Every file of an item is
+compared with its SHA-256 before it is used.
 """
 
 import contextlib
+import dataclasses
 import logging
-import pathlib
 
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
+from etils import epath
 
-from dnajax import errors
+from dnajax.devices import processes
+from dnajax.shell import errors, files
+from dnajax.workdir import integrity, metrics
+from dnajax.workdir import meta as meta_lib
+
+_NAMES = ocp.path.step.standard_name_format()
 
 
 class Checkpointer:
-  """Saves and restores the full train state of a run."""
+  """Saves and restores the full train state of a run.
 
-  def __init__(self, workdir, *, keep):
-    """workdir: of the run; checkpoints go below it. keep: how many stay."""
-    logging.getLogger("absl").setLevel(logging.ERROR)
-    self._folder = _folder(workdir)
-    self._manager = ocp.CheckpointManager(
+  With several processes, each makes one and calls its methods at the same steps.
+  """
+
+  def __init__(self, workdir, *, keep, best=""):
+    """
+    Args:
+      workdir: of the run; checkpoints go below it. What an interrupted save has left
+        there is removed.
+      keep: how many of the newest stay.
+      best: name of a value in metrics.jsonl; the step where it is lowest stays too.
+    """
+    self._workdir, self._folder = workdir, _folder(workdir)
+    self._saving = None  # the step whose files are being written
+    policies = ocp.checkpoint_managers
+    keeps = [policies.LatestN(keep)]
+    if best:
+      keeps.append(_Best(metrics.path(workdir), best))
+    _hush()
+    self._manager = _Manager(
         self._folder,
         options=ocp.CheckpointManagerOptions(
-            max_to_keep=keep, create=True, enable_async_checkpointing=True),
-        # Named handlers: without them a new process cannot look at what is saved.
+            create=True, cleanup_tmp_directories=True,
+            preservation_policy=policies.AnyPreservationPolicy(keeps),
+            # Called by process 0 when all have written, before the commit.
+            async_options=ocp.AsyncOptions(post_finalization_callback=self._write_sums)),
         item_handlers={"params": ocp.StandardCheckpointHandler(),
                        "state": ocp.StandardCheckpointHandler(),
                        "meta": ocp.JsonCheckpointHandler()})
@@ -37,113 +60,137 @@ class Checkpointer:
     return self._manager.latest_step()
 
   def save(self, step, state, meta):
-    """Copies the state to the host and writes it while training goes on."""
+    """Copies the state to the host and writes it while training goes on.
+
+    Args:
+      step: updates done. Nothing happens if it is saved already.
+      state: has `params` and `replace`, as a flax.struct dataclass.
+      meta: see `workdir.meta`.
+    """
     if step in self._manager.all_steps():
       return
-    self._manager.save(step, args=ocp.args.Composite(
+    self._manager.wait_until_finished()  # before the next line: the last save reads it
+    self._saving = step
+    self._manager.save(step, force=True, args=ocp.args.Composite(
         params=ocp.args.StandardSave(state.params),
         state=ocp.args.StandardSave(state.replace(params=None)),
         meta=ocp.args.JsonSave(meta)))
 
   def meta(self, step):
     """The meta item of a step; UserError if its files are damaged."""
-    with _told(self._folder, step):
-      return self._manager.restore(
-          step, args=ocp.args.Composite(meta=ocp.args.JsonRestore())).meta
+    return read_meta(self._workdir, step)
 
   def restore(self, step, abstract_state, sharding):
     """The TrainState of a step, laid out as `sharding` says.
 
     Raises:
-      UserError: names every parameter whose shape or presence differs; or files
-        are damaged.
+      UserError: names every file that is damaged, or every array whose shape or
+        presence differs.
     """
-    with _told(self._folder, step):
-      saved = self._manager.item_metadata(step)["params"]
-    mismatch = explain_mismatch(abstract_state.params, saved)
-    if mismatch:
-      raise errors.UserError(
-          f"The checkpoint of step {step} does not fit the model:\n{mismatch}\n"
-          "Use the config the run was started with, or another --workdir.")
+    # Process 0 reads all bytes once more for the sums; the others need not.
+    processes.on_first_process(lambda: _check(self._workdir, step, "params", "state"))
     target = jax.tree.map(
         lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s),
         abstract_state, sharding)
-    with _told(self._folder, step):
-      restored = self._manager.restore(step, args=ocp.args.Composite(
-          params=ocp.args.StandardRestore(target.params),
-          state=ocp.args.StandardRestore(target.replace(params=None))))
-    return restored.state.replace(params=restored.params)
+    wanted = {"params": target.params, "state": target.replace(params=None)}
+    path = _step_path(self._workdir, step)
+    for item, tree in wanted.items():
+      mismatch = explain_mismatch(tree, _saved_tree(path / item))
+      if mismatch:
+        raise errors.UserError(
+            f"The checkpoint of step {step} does not fit the {_WHAT[item]}:\n{mismatch}\n"
+            "Use the config the run was started with, or another --workdir.")
+    with _reader(ocp.StandardCheckpointHandler()) as reader:
+      got = {item: reader.restore(path / item, args=ocp.args.StandardRestore(tree))
+             for item, tree in wanted.items()}
+    return got["state"].replace(params=got["params"])
 
   def close(self):
     """Waits until everything is written."""
     self._manager.wait_until_finished()
     self._manager.close()
 
+  def _write_sums(self):
+    integrity.write(ocp.path.step.find_step_path(
+        self._folder, _NAMES, step=self._saving, include_uncommitted=True))
+
+
+_WHAT = {"params": "model", "state": "optimizer"}
+
+
+class _Manager(ocp.CheckpointManager):
+  """Of orbax, but asks nobody whether the run is to be stopped.
+
+  JAX wants that question asked with the step that training is at; orbax asks it from a
+  background thread with the step of the last save, after which the processes would agree
+  on a step that some of them have passed.
+  """
+
+  def reached_preemption(self, step):
+    del step
+    return False
+
+
+@dataclasses.dataclass
+class _Best:
+  """Preserves the step with the lowest value of one name in metrics.jsonl."""
+  path: epath.Path
+  name: str
+
+  def should_preserve(self, checkpoints, *, context):
+    """One bool for each checkpoint."""
+    del context
+    steps = [checkpoint.step for checkpoint in checkpoints]
+    best = metrics.lowest(self.path, self.name, steps)
+    return [step == best for step in steps]
+
 
 def saved_steps(workdir):
   """Steps of a run that have a complete checkpoint, increasing."""
-  return sorted(int(path.name) for path in _folder(workdir).glob("*")
-                if path.name.isdigit())
+  return sorted(found.step for found in _NAMES.find_all(_folder(workdir)))
 
 
-def _folder(workdir):
-  return pathlib.Path(workdir).resolve() / "checkpoints"
+def latest_step(workdir):
+  """The newest of `saved_steps`; None if there is none."""
+  return max(saved_steps(workdir), default=None)
 
 
-@contextlib.contextmanager
-def _told(folder, step):
-  """What a damaged checkpoint makes the reader raise -> UserError with a remedy."""
-  try:
-    yield
-  except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-    before = [int(path.name) for path in folder.glob("*")
-              if path.name.isdigit() and int(path.name) < step]
-    remedy = (f"Move it away, and the one of step {max(before)} is taken." if before else
-              "No older one is there.")
-    raise errors.UserError(f"Cannot read the checkpoint {folder / str(step)}: files in it "
-                           f"are damaged or missing ({error}). {remedy}") from error
-
-
-def load_params(workdir, step=None):
-  """Parameters of a run as host arrays, without any training code.
-
-  Args:
-    workdir: of a finished or running training.
-    step: which checkpoint; default the newest.
-
-  Returns:
-    (step, nested dict of numpy arrays, meta dict).
+def read_meta(workdir, step):
+  """The meta item of a step.
 
   Raises:
-    UserError: no workdir, no checkpoint, no such step, or damaged files.
+    UserError: it is of another format, or its files are damaged.
   """
-  logging.getLogger("absl").setLevel(logging.ERROR)
-  folder, steps = _folder(workdir), saved_steps(workdir)
-  if not steps:
-    raise errors.UserError(
-        f"{workdir} has no checkpoint. Give the --workdir of a dnajax.main run "
-        "that has saved at least once (config.checkpoint.every_steps).")
-  if step is None:
-    step = steps[-1]
-  elif step not in steps:
-    raise errors.UserError(f"{workdir} has no checkpoint of step {step}. It has: "
-                           f"{', '.join(map(str, steps))}.")
-  with _told(folder, step):
-    with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as reader:
-      shapes = reader.metadata(folder / str(step)).item_metadata["params"]
-      device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-      target = jax.tree.map(
-          lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=device),
-          _plain(shapes))
-      got = reader.restore(folder / str(step), args=ocp.args.Composite(
-          params=ocp.args.StandardRestore(target),
-          meta=ocp.args.JsonRestore()))
-  return step, jax.tree.map(np.asarray, got.params), got.meta
+  path = _step_path(workdir, step)
+  if not (path / integrity.NAME).exists():
+    # Older formats had no sums; what cannot be read at all is told as damage below.
+    with contextlib.suppress(OSError, ValueError, KeyError):
+      meta_lib.check_format(_read_json(path), workdir)
+  _check(workdir, step, "meta")
+  meta = _read_json(path)
+  meta_lib.check_format(meta, workdir)
+  return meta
+
+
+def load_params(workdir, step):
+  """Parameters of a saved step as a nested dict of numpy arrays, without training code.
+
+  Raises:
+    UserError: names every file that is damaged.
+  """
+  _check(workdir, step, "params")
+  path = _step_path(workdir, step) / "params"
+  device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+  target = jax.tree.map(
+      lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=device), _saved_tree(path))
+  with _reader(ocp.StandardCheckpointHandler()) as reader:
+    return jax.tree.map(np.asarray,
+                        reader.restore(path, args=ocp.args.StandardRestore(target)))
 
 
 def explain_mismatch(model, checkpoint):
-  """Names every parameter the two trees disagree about; None if they agree."""
-  model, checkpoint = _shapes(model), _shapes(_plain(checkpoint))
+  """Names every array the two trees disagree about; None if they agree."""
+  model, checkpoint = _shapes(model), _shapes(checkpoint)
   lines = [f"  only in the model       {path}"
            for path in sorted(model.keys() - checkpoint.keys())]
   lines += [f"  only in the checkpoint  {path}"
@@ -154,8 +201,46 @@ def explain_mismatch(model, checkpoint):
   return "\n".join(lines) or None
 
 
-def _plain(metadata):
-  return getattr(metadata, "tree", metadata)
+def _check(workdir, step, *items):
+  """UserError with a remedy if a file of these items is not what was written."""
+  path = _step_path(workdir, step)
+  found = integrity.damage(path, items)
+  if found:
+    older = [other for other in saved_steps(workdir) if other < step]
+    remedy = (f"Move that folder away, and the checkpoint of step {max(older)} is taken."
+              if older else "No older checkpoint is there.")
+    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+    raise errors.UserError(
+        f"The checkpoint {path} is damaged: {', '.join(found[:3])}{more}. {remedy}")
+
+
+def _read_json(path):
+  with _reader(ocp.JsonCheckpointHandler()) as reader:
+    return reader.restore(path / "meta")
+
+
+def _reader(handler):
+  _hush()
+  return ocp.Checkpointer(handler)
+
+
+def _hush():
+  # Orbax warns of what is as it should be, such as shardings that are given.
+  logging.getLogger("absl").setLevel(logging.ERROR)
+
+
+def _folder(workdir):
+  return files.absolute(workdir) / "checkpoints"
+
+
+def _step_path(workdir, step):
+  return ocp.path.step.build_step_path(_folder(workdir), _NAMES, step)
+
+
+def _saved_tree(path):
+  """Shapes and types of a saved item."""
+  _hush()
+  return ocp.StandardCheckpointHandler().metadata(path).tree
 
 
 def _shapes(tree):

@@ -1,47 +1,88 @@
 """Where reported values go: JSON lines (the record), console, TensorBoard."""
 
 import json
-import os
-import pathlib
 import time
 
-from dnajax import files
+from dnajax.config import registry
+from dnajax.shell import files
+
+
+def open_writers(workdir, *, total_steps, first_step):
+  """The writers of a run, each of those in the registry whose packages are installed.
+
+  Args:
+    workdir: exists.
+    total_steps: of the whole run.
+    first_step: step the run resumes at, None for a new run.
+
+  Returns:
+    (list of writers, function that says a line to people).
+  """
+  made, say = [], print
+  known = registry.of("writer")
+  for name in known.entries:
+    try:
+      writer = known(name)(workdir, total_steps=total_steps, first_step=first_step)
+    except ImportError:
+      continue
+    made.append(writer)
+    say = getattr(writer, "say", say)
+  return made, say
 
 
 class JsonLines:
   """Appends one row per call to `metrics.jsonl`; the record of a run."""
 
-  def __init__(self, path, *, first_step=None):
-    """path: the file. first_step: step the run resumes at, None for a new run.
+  def __init__(self, workdir, *, total_steps, first_step):
+    """Opens the file.
 
     Rows behind `first_step` were written by an interrupted run after its last
     checkpoint; they are taken out, because the run will write them again.
     """
-    self._path = pathlib.Path(path)
-    if self._path.exists():
-      kept = [row for row in read_rows(self._path)
-              if first_step is not None and row["step"] <= first_step]
-      files.write_text(self._path,
-                       "".join(json.dumps(row) + "\n" for row in kept))
-    self._file = open(self._path, "a", buffering=1)
+    del total_steps
+    rows = read_rows(path(workdir))
+    if rows:
+      kept = [row for row in rows if first_step is not None and row["step"] <= first_step]
+      files.write_text(path(workdir), "".join(json.dumps(row) + "\n" for row in kept))
+    self._file = files.Appended(path(workdir))
 
-  def write(self, step, values):
-    """Writes one row and waits until it is on the disk."""
-    self._file.write(json.dumps({"step": step, "time": time.time(), **values})
-                     + "\n")
-    self._file.flush()
-    os.fsync(self._file.fileno())
+  def write(self, step, metrics):
+    """Writes one row, {"step", "time", name: value}, and waits until it is stored."""
+    self._file.add(json.dumps({"step": step, "time": time.time(),
+                               **{metric.name: metric.value for metric in metrics}}))
 
 
-def read_rows(path):
-  """Rows of a metrics.jsonl; a last line cut off by a kill is left out."""
+def path(workdir):
+  """metrics.jsonl of a workdir."""
+  return files.path(workdir) / "metrics.jsonl"
+
+
+def read_rows(a_path):
+  """Rows of a metrics.jsonl; a last line cut off by a kill is left out. [] if it is absent."""
   rows = []
-  for line in pathlib.Path(path).read_text("utf-8").splitlines():
+  try:
+    lines = files.path(a_path).read_text("utf-8").splitlines()
+  except FileNotFoundError:
+    return rows
+  for line in lines:
     try:
       rows.append(json.loads(line))
     except ValueError:
       continue
   return rows
+
+
+def lowest(a_path, name, steps):
+  """The one of `steps` where a value is lowest; None if no row of theirs has it.
+
+  Args:
+    a_path: of a metrics.jsonl.
+    name: as "dev/loss". NaN does not count.
+    steps: that may be chosen.
+  """
+  values = {row["step"]: row[name] for row in read_rows(a_path)
+            if row.get(name) is not None and row[name] == row[name]}
+  return min((step for step in steps if step in values), key=values.get, default=None)
 
 
 def mean_rows(rows, names, last_step):
@@ -69,59 +110,50 @@ def mean_rows(rows, names, last_step):
 class Console:
   """One line per report on the terminal and in `log.txt`."""
 
-  def __init__(self, path, total_steps):
-    self._file = open(path, "a", buffering=1)
+  def __init__(self, workdir, *, total_steps, first_step):
+    del first_step
+    self._file = files.Appended(files.path(workdir) / "log.txt")
     self._total_steps = total_steps
 
   def say(self, text):
     """A line for people."""
     print(text, flush=True)
-    self._file.write(text + "\n")
+    self._file.add(text)
 
-  def write(self, step, values):
-    """Step, share done, time left if known, then the values that change."""
-    left = values.get("speed/seconds_left")
-    parts = [f"step {step}/{self._total_steps} "
-             f"{100 * step / self._total_steps:3.0f} %"]
-    if left is not None:
-      parts.append(f"{_clock(left)} left")
-    parts += [f"{name.removeprefix('train/')} {value:.4g}"
-              for name, value in values.items()
-              if name.rpartition("/")[2] not in _QUIET]
-    self.say(" · ".join(parts))
-
-
-# In metrics.jsonl only: the same in every row, or of interest when something is odd.
-_QUIET = ("seconds_left", "learning_rate", "share", "kept_share", "kept_overflow",
-          "scored_overflow", "hidden_share", "tokens_per_second", "macro_accuracy",
-          "num_tokens", "num_keys", "num_queries", "hard_share", "switch_step",
-          "smallest_change", "phase", "rate_factor", "num_unknown_labels",
-          "num_unlabelled_keys", "num_unlabelled_queries", "perplexity",
-          "majority_share", "macro_f1", "num_records", "num_train", "num_labels",
-          "num_clusters", "num_without_hit", "is_converged", "chosen_C", "num_shared")
+  def write(self, step, metrics):
+    """Step, share done, time left if known, then the values that are to be shown."""
+    left = [metric.value for metric in metrics if metric.name == "speed/seconds_left"]
+    words = [f"step {step}/{self._total_steps} {100 * step / self._total_steps:3.0f} %",
+             *(f"{_clock(seconds)} left" for seconds in left)]
+    words += [f"{metric.name.removeprefix('train/')} {_shown(metric)}" for metric in metrics
+              if metric.is_shown and metric.name != "speed/seconds_left"]
+    self.say(" · ".join(words))
 
 
 class TensorBoard:
   """Scalars for TensorBoard, if tensorboardX is installed."""
 
-  def __init__(self, directory):
+  def __init__(self, workdir, *, total_steps, first_step):
     import tensorboardX  # optional
 
-    self._writer = tensorboardX.SummaryWriter(str(directory))
+    del total_steps, first_step
+    self._writer = tensorboardX.SummaryWriter(str(files.path(workdir) / "tensorboard"))
 
-  def write(self, step, values):
+  def write(self, step, metrics):
     """Writes every value as a scalar."""
-    for name, value in values.items():
-      self._writer.add_scalar(name, value, step)
+    for metric in metrics:
+      self._writer.add_scalar(metric.name, metric.value, step)
     self._writer.flush()
 
 
-def optional_writers(workdir):
-  """The writers whose packages are installed."""
-  try:
-    return [TensorBoard(pathlib.Path(workdir) / "tensorboard")]
-  except ImportError:
-    return []
+def _shown(metric):
+  if metric.value != metric.value:
+    return "nan"
+  if metric.unit == "share":
+    return f"{100 * metric.value:.2f} %"
+  if metric.unit in ("count", "per_second"):
+    return f"{metric.value:,.0f}"
+  return _clock(metric.value) if metric.unit == "seconds" else f"{metric.value:.4g}"
 
 
 def _clock(seconds):

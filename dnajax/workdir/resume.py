@@ -1,40 +1,64 @@
 """Whether a run may go on with the config it is given."""
 
-from dnajax import errors
+from dnajax.shell import errors
 
-# What may change between the start of a run and its resumption: where things
-# run and how often they are looked at, never what is computed.
-_FREE = ("total_steps", "mesh", "log", "checkpoint", "evals", "init_from",
-         "data.dir", "masking.pmi_table", "model.attention", "model.remat", "model.scan_unroll")
+# Where and how a run is computed and how often it is looked at, never what is computed.
+FREE = ("mesh", "log", "checkpoint", "evals", "data.dir", "masking.pmi_table",
+        "encoder.attention", "encoder.remat", "encoder.scan_unroll")
+
+# What a run that goes on may change besides: how far it goes, and where the run that it
+# began from lies now, which is not read again.
+_AT_RESUMPTION = ("total_steps", "num_epochs", "init_from.workdir")
 
 
-def check_same_run(old_meta, new_meta, workdir):
+def fixed(config):
+  """What decides the outcome of a run.
+
+  Args:
+    config: nested dict, as of meta["config"].
+
+  Returns:
+    {"a.b": value} without the keys in FREE; tuples are lists.
+  """
+  return {key: value for key, value in _flat(config).items() if not _is_in(key, FREE)}
+
+
+def check(old_meta, new_meta, workdir, step):
   """Refuses to resume with another seed, batch, data set, model, ...
 
   Args:
     old_meta: meta of the checkpoint.
     new_meta: meta the run would write now.
     workdir: for the message.
+    step: of the checkpoint.
+
+  Returns:
+    Text that says what the run goes on from.
 
   Raises:
     UserError: names every value that differs.
   """
-  old, new = ({**_flat(meta["config"]),
+  old, new = ({**fixed(meta["config"]),
                "data fingerprint": meta["data"]["fingerprint"],
-               "PMI table fingerprint": meta.get("pmi_table")}
+               "PMI table fingerprint": meta["pmi_table"]}
               for meta in (old_meta, new_meta))
   lines = [f"  {key}: the run has {old.get(key)!r}, now {new.get(key)!r}"
            for key in sorted(old.keys() | new.keys())
-           if old.get(key) != new.get(key) and not _is_free(key)]
+           if old.get(key) != new.get(key) and not _is_in(key, _AT_RESUMPTION)]
   if lines:
     raise errors.UserError(
         f"{workdir} holds a run that was started otherwise:\n"
         + "\n".join(lines)
         + "\nGive the same values to resume it, or another --workdir.")
+  origin, was = f"checkpoint of step {step}", old_meta["config"]["total_steps"]
+  if was != new_meta["config"]["total_steps"]:
+    origin += (f"; total_steps was {was}, the learning rate follows the new number "
+               "from here on")
+  return origin
 
 
-def _is_free(key):
-  return any(key == free or key.startswith(f"{free}.") for free in _FREE)
+def _is_in(key, keys):
+  return any(key == one or key.startswith(f"{one}.") for one in keys)
 
 
 def _flat(tree, prefix=""):
