@@ -4,21 +4,69 @@ Middle layers that look at few tokens only are what RandomMask was made against
 (papers: section 4).
 """
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dnajax import partitioning
-from dnajax.data import records
-from dnajax.evaluators import features, specs
-from dnajax.tokens import kmers
+from dnajax.devices import partitioning
+from dnajax.evaluators import base
+from dnajax.inference import encode as features
+from dnajax.shell import metric
 
-DEFAULTS = dict(split="valid", num_records=256, seed=0, batch_size=16, features="encoder")
+UNITS = {"entropy": "nats", "relative_entropy": "share", "max_weight": "share"}  # metrics
 
-_WANTED = {"features": specs.one_of(("encoder",)), "num_records": specs.at_least(1),
-           "seed": specs.at_least(0), "batch_size": specs.at_least(1)}
 
-METRICS = ("entropy", "relative_entropy", "max_weight")
+@dataclasses.dataclass(frozen=True)
+class AttentionMap(base.Evaluator):
+  """How widely each layer and head of the encoder looks.
+
+  Whatever the encoder's `attention` is, the probabilities are computed by the written-out
+  softmax, from the same queries and keys. For `mae` they are those of the encoder with
+  nothing masked.
+  """
+  split: str = "valid"    # of the records
+  num_records: int = 256  # how many, chosen at random
+  seed: int = 0           # of the choice
+  batch_size: int = 16    # rows per step; it holds the probabilities of all layers
+
+  def check(self, setup):
+    """What no value may be, whatever the data."""
+    del setup
+    yield from base.at_least(self, num_records=1, seed=0, batch_size=1)
+
+  @property
+  def task(self):
+    """One figure per split."""
+    return f"attention of the encoder, {self.split}"
+
+  def asks_untrained(self, evals):
+    """Yes."""
+    return True
+
+  def build(self, context):
+    """A `Runner`."""
+    source = context.split(self.split)
+    order = np.random.default_rng(self.seed).permutation(source.num_records)
+    ids = np.sort(order[:self.num_records])
+    model = context.model
+
+    def attention_sums(params, bases):
+      tokens = model.tokenizer(bases)
+      _, kept = model.module.apply(
+          {"params": params}, tokens.ids, tokens.pad_mask, method="encode",
+          mutable="intermediates")
+      probabilities = jax.tree.leaves(kept)                        # [N, B, H, L, L]
+      return sums(*probabilities, tokens.pad_mask) if probabilities else {}
+
+    return Runner(
+        source.bases(ids, context.length), attention_sums, batch_size=self.batch_size,
+        mesh=context.mesh, protocol=(
+            f"{len(ids):,} records of split {self.split} chosen at random (seed {self.seed}), "
+            "frame 0, nothing masked; means over all attended tokens as queries, then over "
+            "the heads; entropy in nats over the attended keys, relative: divided by the log "
+            "of their number; max weight: of the key attended to most; layer 1 is the first"))
 
 
 def sums(probabilities, pad_mask):
@@ -44,29 +92,33 @@ def sums(probabilities, pad_mask):
           for name, (x, is_query) in values.items()}
 
 
-class AttentionMap:
+class Runner:
   """Means over queries, for each layer and head of the encoder."""
 
-  def __init__(self, bases, attention_sums, *, batch_size, mesh=None):
+  def __init__(self, bases, attention_sums, *, batch_size, mesh=None,
+               protocol="how widely heads look"):
     """bases: [n, bp] uint8 base codes.
-    attention_sums: (params, bases [B, bp]) -> what `sums` returns.
+    attention_sums: (params, bases [B, bp]) -> what `sums` returns; {} if the encoder
+      has no attention, which gives no values.
     batch_size: rows per step; a step holds the probabilities of all layers,
       N·B·H·L·L float32.
     mesh: where rows are spread; None for one device."""
-    self._bases, self._mesh = bases, mesh
+    self._bases, self._mesh, self.protocol = bases, mesh, protocol
     self._sums = jax.jit(attention_sums, out_shardings=None if mesh is None
                          else partitioning.replicated(mesh))
     self._batch_size = features.round_up_batch(batch_size, mesh)
     self._seen = None
 
   def run(self, params):
-    """Yields (metric name, value): means over the heads of each layer, from layer 1."""
+    """Yields Metrics, none shown: means over the heads of each layer, from layer 1."""
     means = self._means(params)
+    if not means:
+      self.protocol = "no values: the encoder has no attention"
     self._seen = means if all(np.isfinite(x).all() for x in means.values()) else None
     for name, of_heads in means.items():                           # [N, H]
       for layer, value in enumerate(of_heads.mean(axis=1), 1):
-        yield f"{name}_layer{layer}", float(value)
-    yield "num_records", len(self._bases)
+        yield metric.Metric(f"{name}_layer{layer}", float(value), UNITS[name], False)
+    yield from metric.counts({"num_records": len(self._bases)})
 
   def _means(self, params):
     """{metric: [N, H]}; NaN without any query."""
@@ -76,54 +128,11 @@ class AttentionMap:
         mesh=self._mesh):
       got = jax.tree.map(lambda x: np.asarray(x, np.float64), got)
       totals = got if totals is None else jax.tree.map(np.add, totals, got)
-    return {name: total / weight if weight else np.full(total.shape, np.nan)
-            for name, (total, weight) in ((name, totals[name]) for name in METRICS)}
+    # A compiled function returns the keys in another order.
+    return {name: totals[name][0] / totals[name][1] if totals[name][1] else
+            np.full(totals[name][0].shape, np.nan) for name in UNITS if name in totals}
 
   def figures(self):
     """{"attention_map": Figure} of the last run; empty before it."""
     from dnajax.evaluators import figures
     return {"attention_map": figures.head_maps(self._seen)} if self._seen else {}
-
-
-def from_config(spec, context):
-  """The evaluator of one entry of config.evals.
-
-  Whatever config.model.attention is, the probabilities are computed by the
-  written-out softmax, from the same queries and keys. For `mae` they are those
-  of the encoder with nothing masked.
-
-  Args:
-    spec: options, see DEFAULTS. split: of the records; num_records: how many,
-      chosen at random; seed: of the choice; batch_size: rows per step.
-    context: base.Context.
-
-  Returns:
-    An `AttentionMap`.
-
-  Raises:
-    UserError: an option is wrong.
-  """
-  chosen = specs.complete(spec, optional=DEFAULTS, wanted=_WANTED)
-  data, vocabulary = context.config.data, context.derived.vocabulary
-  source = records.open_split(records.find(data.dir, data.name), chosen.split)
-  order = np.random.default_rng(chosen.seed).permutation(source.num_records)
-  ids = np.sort(order[:chosen.num_records])
-
-  def attention_sums(params, bases):
-    tokens = kmers.tokenize(bases, vocabulary=vocabulary,
-                            stride=context.config.tokens.stride)
-    _, kept = context.model.apply(
-        {"params": params}, tokens.ids, tokens.pad_mask, method="encode",
-        mutable="intermediates")
-    probabilities, = jax.tree.leaves(kept)                         # [N, B, H, L, L]
-    return sums(probabilities, tokens.pad_mask)
-
-  out = AttentionMap(source.bases(ids, data.max_length), attention_sums,
-                     batch_size=chosen.batch_size, mesh=context.mesh)
-  out.task = f"attention of the encoder, {chosen.split}"
-  out.protocol = (
-      f"{len(ids):,} records of split {chosen.split} chosen at random (seed {chosen.seed}), "
-      "frame 0, nothing masked; means over all attended tokens as queries, then over the heads; "
-      "entropy in nats over the attended keys, relative: divided by the log of their number; "
-      "max weight: of the key attended to most; layer 1 is the first")
-  return out

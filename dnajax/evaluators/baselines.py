@@ -3,32 +3,34 @@
 import numpy as np
 
 from dnajax.evaluators import best_hit, scores
+from dnajax.shell import metric
 
 
-class Baseline:
+class Runner:
   """Labels of the queries, found without features."""
 
   metrics = scores.CLASSIFICATION
 
-  def __init__(self, predict, key_labels, query_labels, *, own=None, protocol="baseline"):
-    """predict: () -> (predicted [Q], {further metric: value}), or (None, a
-      sentence) if that cannot be done here, which gives no scores."""
+  def __init__(self, predict, key_labels, query_labels, *, own=None, counts=None,
+               protocol="baseline"):
+    """predict: () -> (predicted [Q], {further number of records: value}), or (None, a
+      sentence) if that cannot be done here, which gives no scores.
+    counts: further numbers of records, reported as they are."""
     self._predict, self._key_labels, self._query_labels = predict, key_labels, query_labels
-    self._own, self._plan = own, protocol
-    self.counts, self.protocol, self.is_right = {}, protocol, None
+    self._own, self._counts, self._plan = own, counts or {}, protocol
+    self.protocol, self.is_right = protocol, None
 
   def run(self, params):
-    """Yields (metric name, value); params are not used."""
+    """Yields Metrics; params are not used."""
     predicted, more = self._predict()
     if predicted is None:
-      self.protocol = f"{more}; planned: {self._plan}"
+      self.protocol, more = f"{more}; planned: {self._plan}", {}
     else:
       self.protocol = self._plan
       self.is_right = predicted == self._query_labels
       yield from scores.classification(self._query_labels, predicted)
-      yield from more.items()
     yield from record_counts(self._query_labels, self._key_labels, self._own)
-    yield from self.counts.items()
+    yield from metric.counts({**more, **self._counts})
 
 
 def record_counts(labels, key_labels, own=None):
@@ -40,19 +42,18 @@ def record_counts(labels, key_labels, own=None):
       be right and counts as wrong.
     own: [Q] index of the key that is the query itself, or -1.
 
-  Yields:
-    (metric name, value).
+  Returns:
+    Metrics num_queries, num_keys, num_unknown_labels.
   """
   classes, of_query = np.unique(labels, return_inverse=True)
-  yield "num_queries", len(labels)
-  yield "num_keys", len(key_labels)
   place = np.searchsorted(classes, key_labels)
   place = np.minimum(place, len(classes) - 1)
   others = np.bincount(place[classes[place] == key_labels], minlength=len(classes))[of_query]
   if own is not None:
     others = others - (np.asarray(own) >= 0)
   can_be_found = np.unique(of_query[others > 0])
-  yield "num_unknown_labels", len(classes) - len(can_be_found)
+  return metric.counts({"num_queries": len(labels), "num_keys": len(key_labels),
+                        "num_unknown_labels": len(classes) - len(can_be_found)})
 
 
 def majority(key_labels, num_queries):

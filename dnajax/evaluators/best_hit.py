@@ -12,9 +12,9 @@ import tempfile
 
 import numpy as np
 
-from dnajax import bases as base_codes
+from dnajax.tokens import bases as base_codes
 
-PROGRAMS = ("vsearch", "blastn")
+NAMES = {"vsearch": "VSEARCH best hit", "blastn": "BLAST+ best hit"}  # by program
 
 _LETTERS = np.frombuffer(b"ACGTN", np.uint8)  # of base codes 0 … UNKNOWN
 _INSTALL = {"vsearch": "for example: apt install vsearch, or conda install -c bioconda vsearch",

@@ -43,3 +43,15 @@ class Context:
   def length(self):
     """Base pairs of a record that are read."""
     return self.model.tokenizer.length
+
+
+def of_plan(plan):
+  """The Context of a run that is training.
+
+  Args:
+    plan: config.plan.Plan.
+  """
+  return Context(
+      model=plan.model, data_directory=plan.split.directory, train_split=plan.split.name,
+      task=plan.task, bind_masking=plan.bind_masking, seed=plan.experiment.seed,
+      mesh=plan.mesh, evals=plan.experiment.evals)

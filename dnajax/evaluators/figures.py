@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib import figure as mpl_figure
 from matplotlib import lines
 
-from dnajax import figures
+from dnajax.evaluators import look
 
 _MODES = {"mask": "replaced by [MASK]", "drop": "not attended, positions stay",
           "delete": "deleted, the rest moves up"}
@@ -30,7 +30,7 @@ def lost_tokens(rates, curves):
   axes = fig.subplots()
   for i, (mode, values) in enumerate(curves.items()):
     axes.plot([100 * rate for rate in rates], [100 * value for value in values],
-              color=figures.COLOURS[i], marker=figures.MARKERS[i], markersize=5,
+              color=look.COLOURS[i], marker=look.MARKERS[i], markersize=5,
               linewidth=1.6, label=_MODES[mode])
   axes.set_ylim(0, 1.03 * max(axes.get_ylim()[1], 1))
   axes.set_xlabel("lost tokens of the query (%)")
@@ -38,7 +38,7 @@ def lost_tokens(rates, curves):
   # Below the axes: a curve may be flat and leave no place inside.
   fig.legend(loc="outside lower center", frameon=False, fontsize=9, alignment="left",
              title="a lost token is", title_fontsize=9)
-  figures.plain(axes)
+  look.plain(axes)
   return fig
 
 
@@ -56,14 +56,14 @@ def accuracy_curve(accuracies):
   axes = fig.subplots()
   for i, (name, dashes) in enumerate((("over queries", "-"), ("over classes", "--"))):
     axes.plot(numbers, [100 * accuracies[n][i] for n in numbers], linestyle=dashes,
-              color=figures.COLOURS[i], marker=figures.MARKERS[i], linewidth=1.6,
+              color=look.COLOURS[i], marker=look.MARKERS[i], linewidth=1.6,
               markersize=4, label=name)
   axes.set_xticks(numbers)
   axes.set_xlabel("number of neighbours")
   axes.set_ylabel("accuracy (%)")
   axes.set_ylim(0, 1.03 * axes.get_ylim()[1])
   axes.legend(frameon=False, fontsize=8, loc="lower left")
-  figures.plain(axes)
+  look.plain(axes)
   return fig
 
 
@@ -82,12 +82,12 @@ def label_map(points, labels, names, axis_names):
   num_columns = -(-len(names) // 24)
   fig = _map_figure(points, 1.7 * num_columns)
   axes = fig.subplots()
-  num_colours = len(figures.COLOURS)
+  num_colours = len(look.COLOURS)
   for i, (label, name) in enumerate(names.items()):
     own = points[labels == label]
     axes.scatter(own[:, 0], own[:, 1], s=26, linewidths=0.4, edgecolors="white",
-                 color=figures.COLOURS[i % num_colours],
-                 marker=figures.MARKERS[i // num_colours], label=name)
+                 color=look.COLOURS[i % num_colours],
+                 marker=look.MARKERS[i // num_colours], label=name)
   # Beside the axes: points may lie anywhere inside.
   fig.legend(loc="outside right upper", frameon=False, fontsize=8, markerscale=1.2,
              ncols=num_columns)
@@ -110,7 +110,7 @@ def centre_map(points, centres, axis_names):
   axes = fig.subplots()
   # Fewer tokens are drawn larger.
   size = min(40, max(9, 40_000 / len(points)))
-  colours = dict(zip(_BASES, figures.COLOURS, strict=False))
+  colours = dict(zip(_BASES, look.COLOURS, strict=False))
   markers = dict(zip(_BASES, "osD^", strict=True))
   for second, marker in markers.items():
     # All colours together in the order of the tokens' positions, which has to do with

@@ -5,22 +5,21 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, UInt8
 
 from dnajax.tokens import kmers
 from dnajax.tokens import vocabulary as vocabulary_lib
 
 
 @functools.partial(jax.jit, static_argnames="k")
-def count_kmers(bases: UInt8[Array, "B bp"], *, k: int) -> Float[Array, "B C"]:
+def count_kmers(bases, *, k):
   """Counts of all overlapping k-mers, stride 1, AAA… first, in ACGT order.
 
   Args:
-    bases: base codes.
+    bases: [B, bp] uint8 base codes.
     k: letters per k-mer, static. k-mers with an unknown base are skipped.
 
   Returns:
-    C = 4^k counts, float32; zeros where a row has no k-mer.
+    [B, 4^k] float32; zeros where a row has no k-mer.
   """
   vocab = vocabulary_lib.Vocabulary(k)
   tokens = kmers.tokenize(bases, vocabulary=vocab, stride=1)

@@ -6,85 +6,172 @@ and weighted votes the k-NN of BarcodeMAE+. Two baselines that need no encoder
 stand beside it: the most frequent label, and the best hit by alignment.
 """
 
+import dataclasses
 import functools
+from typing import Literal
 
 import numpy as np
 
-from dnajax import errors
 from dnajax.evaluators import (
-    baselines,
-    best_hit,
-    features,
-    labelled,
-    neighbors,
-    scores,
-    specs,
-    spread,
+  base,
+  baselines,
+  best_hit,
+  kmer_counts,
+  labelled,
+  neighbors,
+  scores,
+  spread,
 )
-
-FEATURES = ("encoder", "kmer_counts", "majority", "best_hit")
-
-_REQUIRED = ("key_split", "query_split", "label", "features")
-_OPTIONAL = dict(
-    k=6, num_neighbors=(1,), vote="uniform", temperature=0.02, ties="nearest",
-    leave_one_out=False, exclude_shared=False, program="vsearch",
-    max_keys=0, max_queries=0, batch_size=256)
+from dnajax.shell import errors, metric
 
 
-class Knn:
+@dataclasses.dataclass(frozen=True)
+class Knn(base.Evaluator):
+  """Labels of queries by their nearest keys; records without the label are left out."""
+  key_split: str            # records whose labels are known
+  query_split: str          # records that are asked
+  label: str                # any rank of the data set
+  features: Literal["encoder", "kmer_counts", "majority", "best_hit"] = "encoder"
+  k: int = 6                # letters per k-mer of kmer_counts
+  num_neighbors: tuple[int, ...] = (1,)  # votes per query; one search for all numbers
+  vote: Literal["uniform", "distance", "softmax"] = "uniform"  # see neighbors.weights
+  temperature: float = 0.02  # of softmax
+  ties: Literal["nearest", "lowest_label"] = "nearest"  # lowest_label: as scikit-learn
+  leave_one_out: bool = False   # a record is never its own neighbour; one split only
+  exclude_shared: bool = False  # leave out queries whose sequence is also a key
+  program: Literal["vsearch", "blastn"] = "vsearch"  # of best_hit
+  max_keys: int = 0         # the first n of a fixed permutation; 0: all
+  max_queries: int = 0      # the same of the queries
+  batch_size: int = 256     # rows per step of the encoder
+
+  bar = "accuracy"
+
+  def check(self, setup):
+    """What no value may be, whatever the data."""
+    del setup
+    yield from base.at_least(self, k=1, num_neighbors=1, max_keys=0, max_queries=0,
+                             batch_size=1)
+    if len(set(self.num_neighbors)) < len(self.num_neighbors):
+      yield "num_neighbors", "numbers of at least 1, each once"
+    if self.temperature <= 0:
+      yield "temperature", "above 0"
+    if self.exclude_shared and self.leave_one_out:
+      yield "exclude_shared", "False with leave_one_out=True"
+    if self.leave_one_out and self.key_split != self.query_split:
+      yield "leave_one_out", (f"False unless key_split={self.key_split!r} is query_split="
+                              f"{self.query_split!r}")
+
+  @property
+  def task(self):
+    """The same for all features."""
+    return (f"{self.label} {self.num_neighbors[0]}-NN, "
+            + (f"{self.query_split}, each left out in turn" if self.leave_one_out
+               else f"{self.query_split} → {self.key_split}")
+            + ("" if self.vote == "uniform" else f", {self.vote} votes"))
+
+  @property
+  def baseline(self):
+    """What answers, if no encoder does."""
+    if self.features == "best_hit":
+      return best_hit.NAMES[self.program]
+    return labelled.baseline(self.features, self.k)
+
+  def asks_untrained(self, evals):
+    """If the features are the encoder's."""
+    return self.features == "encoder"
+
+  def build(self, context):
+    """A `Runner` or a `baselines.Runner`; UserError also if there are too few keys."""
+    keys = labelled.read(context, self.key_split, self.label, self.max_keys)
+    queries = labelled.read(context, self.query_split, self.label, self.max_queries)
+    own = labelled.own_keys(queries, keys) if self.leave_one_out else None
+    counts = {"num_unlabelled_queries": queries.num_unlabelled,
+              "num_unlabelled_keys": keys.num_unlabelled}
+    protocol = _protocol(self, context.length)
+    if own is None:
+      queries, counts["num_shared"] = labelled.split_shared(
+          queries, keys, exclude=self.exclude_shared)
+      protocol += labelled.shared_in_words(counts["num_shared"], "queries", "key")
+    shared = dict(own=own, counts=counts, protocol=protocol)
+    if self.features in ("majority", "best_hit"):
+      predict = (functools.partial(baselines.majority, keys.labels, len(queries.labels))
+                 if self.features == "majority" else
+                 functools.partial(baselines.by_best_hit, keys, queries, self.program, own))
+      return baselines.Runner(predict, keys.labels, queries.labels, **shared)
+    num_others = len(keys.labels) - self.leave_one_out
+    if max(self.num_neighbors) > num_others:
+      raise errors.UserError(
+          f"config.evals.*.num_neighbors={self.num_neighbors!r} must be at most "
+          f"{num_others}, the other records of split {self.key_split!r} that have a "
+          f"{self.label}.")
+    if self.features == "encoder":
+      embed = functools.partial(labelled.encode, context, batch_size=self.batch_size)
+    else:
+      embed = lambda params, side: kmer_counts.KmerCounts(side.bases, self.k)
+    return Runner(lambda params: embed(params, keys), lambda params: embed(params, queries),
+                  keys.labels, queries.labels, num_neighbors=self.num_neighbors,
+                  vote=self.vote, temperature=self.temperature, ties=self.ties,
+                  has_params=self.features == "encoder", **shared)
+
+
+class Runner:
   """Labels of the queries, voted by their nearest keys."""
 
   def __init__(self, key_features, query_features, key_labels, query_labels, *,
-               num_neighbors=1, vote="uniform", temperature=0.02, ties="nearest",
-               own=None, has_params=True):
+               num_neighbors=(1,), vote="uniform", temperature=0.02, ties="nearest",
+               own=None, has_params=True, counts=None, protocol="cosine nearest neighbours"):
     """key_features, query_features: params -> [N, D] rows of all records.
     key_labels, query_labels: [N] and [Q] int32, no -1 among them.
-    num_neighbors: votes per query, an int or a tuple of them; the neighbours
-      are searched once. The metrics of all but the first carry the number:
+    num_neighbors: votes per query. The metrics of all but the first number carry it:
       accuracy, accuracy_k5, ….
     vote, temperature, ties: see `neighbors.weights` and `neighbors.vote`.
     own: [Q] index of the key that is the query itself, see `neighbors.nearest`.
     has_params: whether features depend on params; only then is it asked
-      whether they have collapsed."""
-    self._key_features = key_features
-    self._query_features = query_features
-    self._key_labels = key_labels
-    self._query_labels = query_labels
-    self._num_neighbors = ((num_neighbors,) if isinstance(num_neighbors, int)
-                           else tuple(num_neighbors))
+      whether they have collapsed.
+    counts: further numbers of records, reported as they are."""
+    self._key_features, self._query_features = key_features, query_features
+    self._key_labels, self._query_labels = key_labels, query_labels
+    self._num_neighbors = num_neighbors
     self._vote, self._temperature, self._ties = vote, temperature, ties
-    self._own = own
+    self._own, self._counts, self._has_params = own, counts or {}, has_params
     self._accuracies = {}  # of the last run, by number of neighbours
-    self.has_params = has_params
     self.is_right = None   # [Q] bool of the last run, first number of neighbours
-    self.counts = {}       # further numbers of records, reported as they are
-    self.metrics = tuple(f"{name}{self._suffix(n)}" for n in self._num_neighbors
-                         for name in scores.CLASSIFICATION)
+    self.protocol = protocol
+    self.metrics = [f"{name}{self._suffix(n)}" for n in num_neighbors
+                    for name in scores.CLASSIFICATION]
     if has_params:
-      self.metrics += ("mean_cosine", "effective_rank", "whitened_accuracy")
-    self.protocol = f"cosine {self._num_neighbors[0]}-NN"
+      self.metrics += ["whitened_accuracy", "mean_cosine", "effective_rank"]
 
   def run(self, params):
-    """Yields (metric name, value); all NaN if a feature is not finite."""
-    queries = self._query_features(params)
-    keys = self._key_features(params)
+    """Yields Metrics; scores are NaN if a feature is not finite."""
+    queries, keys = self._query_features(params), self._key_features(params)
     self._accuracies, self.is_right = {}, None
-    if self.has_params and not (np.isfinite(queries).all() and np.isfinite(keys).all()):
-      yield from ((name, float("nan")) for name in self.metrics)
-      return
-    for n, predicted in self._predict(keys, queries, self._num_neighbors):
-      if self.is_right is None:
-        self.is_right = predicted == self._query_labels
-      values = dict(scores.classification(self._query_labels, predicted))
-      self._accuracies[n] = values["accuracy"], values["macro_accuracy"]
-      yield from ((name + self._suffix(n), value) for name, value in values.items())
+    is_finite = not self._has_params or bool(
+        np.isfinite(queries).all() and np.isfinite(keys).all())
+    predictions = (self._predict(keys, queries, self._num_neighbors) if is_finite
+                   else ((n, None) for n in self._num_neighbors))
+    for n, predicted in predictions:
+      found = scores.classification(self._query_labels, predicted)
+      if predicted is not None:
+        self._accuracies[n] = tuple(one.value for one in found[:2])
+        if self.is_right is None:
+          self.is_right = predicted == self._query_labels
+      yield from (dataclasses.replace(one, name=one.name + self._suffix(n))
+                  for one in found)
+    if self._has_params:
+      yield from self._spread(keys, queries, is_finite)
     yield from baselines.record_counts(self._query_labels, self._key_labels, self._own)
-    yield from self.counts.items()
-    if self.has_params:
-      yield from spread.collapse(queries)
-      (_, predicted), = self._predict(*spread.whiten(keys, queries),
-                                      self._num_neighbors[:1])
-      yield "whitened_accuracy", scores.accuracy(self._query_labels, predicted)
+    yield from metric.counts(self._counts)
+
+  def _spread(self, keys, queries, is_finite):
+    """Metrics of how the features lie in their space."""
+    if not is_finite:
+      return [*metric.shares({"whitened_accuracy": np.nan}),
+              *(metric.Metric(name, np.nan) for name in ("mean_cosine", "effective_rank"))]
+    (_, predicted), = self._predict(*spread.whiten(keys, queries), self._num_neighbors[:1])
+    return [*metric.shares({"whitened_accuracy":
+                            scores.accuracy(self._query_labels, predicted)}),
+            *spread.collapse(queries)]
 
   def figures(self):
     """{"num_neighbors": accuracy over the numbers of neighbours}, if several."""
@@ -103,95 +190,6 @@ class Knn:
 
   def _suffix(self, num_neighbors):
     return "" if num_neighbors == self._num_neighbors[0] else f"_k{num_neighbors}"
-
-
-def from_config(spec, context):
-  """The evaluator of one entry of config.evals.
-
-  Records without the label (-1) are left out on both sides and counted. With
-  `max_keys` or `max_queries` the first n of a fixed permutation of the labelled
-  records are used, the same in every run.
-
-  Args:
-    spec: has key_split, query_split, label (any rank of the data set), features
-      ("encoder", "kmer_counts", "majority" or "best_hit"), and may have
-      k: letters per k-mer of "kmer_counts" (6);
-      num_neighbors: an int or a tuple of ints, see `Knn` (1);
-      vote: "uniform", "distance" or "softmax" with temperature (.02);
-      ties: "nearest", or "lowest_label" as in scikit-learn;
-      leave_one_out: whether a record is never its own neighbour; key_split and
-        query_split are the same then (False);
-      exclude_shared: whether queries whose sequence is also a key are left out;
-        counted either way, as num_shared (False);
-      program: of "best_hit", "vsearch" or "blastn" ("vsearch");
-      max_keys, max_queries: 0 for all (0);
-      batch_size: rows per step of the encoder (256).
-    context: a `base.Context`.
-
-  Returns:
-    A `Knn` or a `baselines.Baseline`.
-
-  Raises:
-    UserError: a key, a split or a label is wrong, or there are too few keys.
-  """
-  spec = _checked(spec)
-  keys = labelled.read(context, spec.key_split, spec.label, spec.max_keys)
-  queries = labelled.read(context, spec.query_split, spec.label, spec.max_queries)
-  own = labelled.own_keys(queries, keys) if spec.leave_one_out else None
-  counts = {"num_unlabelled_queries": queries.num_unlabelled,
-            "num_unlabelled_keys": keys.num_unlabelled}
-  if own is None:
-    queries, counts["num_shared"] = labelled.split_shared(
-        queries, keys, exclude=spec.exclude_shared)
-  protocol = _protocol(spec, context.config.data.max_length)
-  if spec.features in ("majority", "best_hit"):
-    predict = (functools.partial(baselines.majority, keys.labels, len(queries.labels))
-               if spec.features == "majority" else
-               functools.partial(baselines.by_best_hit, keys, queries, spec.program, own))
-    out = baselines.Baseline(predict, keys.labels, queries.labels, own=own,
-                             protocol=protocol)
-  else:
-    num_others = len(keys.labels) - spec.leave_one_out
-    specs.check("num_neighbors", max(spec.num_neighbors),
-                max(spec.num_neighbors) <= num_others,
-                f"at most {num_others}, the other records of split {spec.key_split!r} "
-                f"that have a {spec.label}")
-    if spec.features == "encoder":
-      embed = functools.partial(labelled.encode, context, batch_size=spec.batch_size)
-    else:
-      embed = lambda params, side: features.KmerCounts(side.bases, spec.k)
-    out = Knn(lambda params: embed(params, keys),
-              lambda params: embed(params, queries),
-              keys.labels, queries.labels, num_neighbors=spec.num_neighbors,
-              vote=spec.vote, temperature=spec.temperature, ties=spec.ties, own=own,
-              has_params=spec.features == "encoder")
-    out.protocol = protocol
-  out.counts = counts
-  return out
-
-
-def _checked(spec):
-  """The entry with all its keys, each of them possible."""
-  spec = specs.complete(spec, required=_REQUIRED, optional=_OPTIONAL)
-  if spec.features not in FEATURES:
-    raise errors.UserError(
-        f"Unknown config.evals.*.features={spec.features!r}. "
-        f"Known: {', '.join(FEATURES)}.")
-  specs.check_choice("vote", spec.vote, neighbors.VOTES)
-  specs.check_choice("ties", spec.ties, neighbors.TIES)
-  specs.check_choice("program", spec.program, best_hit.PROGRAMS)
-  specs.check("temperature", spec.temperature, spec.temperature > 0, "above 0")
-  specs.check("num_neighbors", spec.num_neighbors, min(spec.num_neighbors) >= 1
-              and len(set(spec.num_neighbors)) == len(spec.num_neighbors),
-              "at least 1, each number once")
-  specs.check("exclude_shared", spec.exclude_shared,
-              not (spec.exclude_shared and spec.leave_one_out),
-              "False with leave_one_out=True")
-  specs.check("leave_one_out", spec.leave_one_out,
-              not spec.leave_one_out or spec.key_split == spec.query_split,
-              f"False unless key_split={spec.key_split!r} is query_split="
-              f"{spec.query_split!r}")
-  return spec
 
 
 def _protocol(spec, max_length):
@@ -223,4 +221,5 @@ def _protocol(spec, max_length):
           f"counts of all overlapping {spec.k}-mers")
   numbers = ", ".join(map(str, spec.num_neighbors))
   return (f"cosine {numbers}-NN{votes}, {asked}; features: {rows}, not "
-          f"normalised, first {max_length} bp; {unknown}")
+          f"normalised, first {max_length} bp; {unknown}"
+          + (f"; {spread.PROTOCOL}" if spec.features == "encoder" else ""))

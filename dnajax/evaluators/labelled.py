@@ -4,9 +4,9 @@ import dataclasses
 
 import numpy as np
 
-from dnajax import errors
-from dnajax.data import records
-from dnajax.evaluators import features
+from dnajax.evaluators import kmer_counts
+from dnajax.inference import encode as features
+from dnajax.shell import errors
 
 # Subsets are the same in every run, whatever its seed: a comparison of seeds
 # must not also be a comparison of test sets.
@@ -29,7 +29,7 @@ def read(context, split, label, most=0):
   """Reads the labelled records of a split.
 
   Args:
-    context: base.Context.
+    context: context.Context.
     split: name of the split.
     label: rank, a column of the data set; records with -1 are left out.
     most: if not 0, the first n of a fixed permutation of the labelled records,
@@ -41,20 +41,18 @@ def read(context, split, label, most=0):
   Raises:
     UserError: no such split or label, or no record has one.
   """
-  data = context.config.data
-  directory = records.find(data.dir, data.name)
-  source = records.open_split(directory, split)
+  source = context.split(split)
   labels = np.asarray(source.labels(label))
   ids = np.flatnonzero(labels >= 0)
   num_unlabelled = len(labels) - len(ids)
   if not len(ids):
     raise errors.UserError(
-        f"No record of split {split!r} in {directory} has a {label}. "
+        f"No record of split {split!r} in {context.data_directory} has a {label}. "
         "Choose another label or split in config.evals.")
   if most and most < len(ids):
     order = np.random.default_rng(_SUBSET_SEED).permutation(len(ids))
     ids = ids[np.sort(order[:most])]
-  return Labelled(split, ids, source.bases(ids, data.max_length), labels[ids],
+  return Labelled(split, ids, source.bases(ids, context.length), labels[ids],
                   num_unlabelled)
 
 
@@ -67,7 +65,7 @@ def split_shared(side, other, *, exclude):
 
   Returns:
     (Labelled, how many records of `side` have a sequence that `other` has too;
-    what lies beyond config.data.max_length does not count).
+    what lies beyond the length that is read does not count).
 
   Raises:
     UserError: nothing would be left.
@@ -85,6 +83,17 @@ def split_shared(side, other, *, exclude):
                              labels=side.labels[~is_shared]), number
 
 
+def shared_in_words(number, those, other):
+  """What `split_shared` counted, as the end of a protocol; "" if nothing.
+
+  Args:
+    number: of shared records.
+    those: what they are, as "queries".
+    other: what the others are, as "key".
+  """
+  return f"; {number:,} {those} have a sequence that is also a {other}" * bool(number)
+
+
 def encode(context, params, side, *, batch_size):
   """Pooled encoder output of the records, [N, D] float32.
 
@@ -92,7 +101,7 @@ def encode(context, params, side, *, batch_size):
   share one computation.
 
   Args:
-    context: base.Context, whose `cache` holds the last result of each side.
+    context: context.Context, whose `cache` holds the last result of each side.
     params: parameters of the model.
     side: Labelled.
     batch_size: rows per step.
@@ -101,8 +110,8 @@ def encode(context, params, side, *, batch_size):
   known = context.cache.get(key)
   if known is None or known[0] is not params:
     rows = features.encoder_features(
-        context.model, params, side.bases, vocabulary=context.derived.vocabulary,
-        stride=context.config.tokens.stride, batch_size=batch_size, mesh=context.mesh)
+        context.model.module, params, side.bases, tokenizer=context.model.tokenizer,
+        batch_size=batch_size, mesh=context.mesh)
     context.cache[key] = known = (params, rows)
   return known[1]
 
@@ -124,7 +133,7 @@ def rows(context, params, side, *, kind, k, batch_size):
   """Features of the records as a dense matrix.
 
   Args:
-    context: base.Context.
+    context: context.Context.
     params: parameters of the model; not used by counts.
     side: Labelled.
     kind: "encoder", see `encode`, or "kmer_counts", the counts of all overlapping
@@ -137,7 +146,7 @@ def rows(context, params, side, *, kind, k, batch_size):
   """
   if kind == "encoder":
     return encode(context, params, side, batch_size=batch_size)
-  counts = features.kmer_counts(side.bases, k)
+  counts = kmer_counts.kmer_counts(side.bases, k)
   return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 
 
@@ -153,6 +162,16 @@ def check_dense(num_rows, k):
         f"config.evals.*.k={k}: the frequencies of {4**k:,} k-mers in {num_rows:,} "
         f"records are {size / 2**30:.1f} GiB, more than the {_MOST_DENSE / 2**30:.0f} GiB "
         "this evaluator holds at once. Lower k or the number of records (max_…).")
+
+
+def baseline(kind, k):
+  """What stands in the column of the features; None: an encoder.
+
+  Args:
+    kind: "encoder", "kmer_counts" or "majority".
+    k: letters per k-mer.
+  """
+  return {"kmer_counts": f"{k}-mer counts", "majority": "most frequent label"}.get(kind)
 
 
 def describe(kind, k, max_length):

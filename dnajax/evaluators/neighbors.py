@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dnajax import errors
+from dnajax.shell import errors
 
 VOTES = ("uniform", "distance", "softmax")
 TIES = ("nearest", "lowest_label")

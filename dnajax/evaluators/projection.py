@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from dnajax import errors
-from dnajax.evaluators import specs
+from dnajax.evaluators import libraries
 
 # method -> (the library that has it, name in a figure)
 METHODS = {"tsne": ("sklearn", "t-SNE"), "umap": ("umap", "UMAP"),
@@ -11,11 +10,8 @@ METHODS = {"tsne": ("sklearn", "t-SNE"), "umap": ("umap", "UMAP"),
 
 
 def check(method):
-  """Refuses a method that is not known or not installed, with a UserError."""
-  if method not in METHODS:
-    raise errors.UserError(f"Unknown config.evals.*.method={method!r}. "
-                           f"Known: {', '.join(METHODS)}.")
-  specs.check_library(METHODS[method][0])
+  """Refuses a method whose library is not installed, with a UserError."""
+  libraries.check(METHODS[method][0])
 
 
 def project(rows, method, *, seed=0):

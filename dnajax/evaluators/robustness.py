@@ -4,16 +4,19 @@ BarcodeMAE, Fig. 3 (papers: sections 1.1 and 1.6). The keys are always complete;
 only the queries lose tokens.
 """
 
-import contextlib
+import dataclasses
+import functools
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dnajax import partitioning
-from dnajax.evaluators import features, labelled, neighbors, specs
-from dnajax.models import encoder
-from dnajax.tokens import kmers
+from dnajax.devices import partitioning
+from dnajax.evaluators import base, labelled, neighbors
+from dnajax.inference import encode as features
+from dnajax.models import heads
+from dnajax.shell import metric
 
 # What becomes of a lost token.
 MODES = {
@@ -22,20 +25,55 @@ MODES = {
     "delete": "it is taken out; the tokens behind it move up",
 }
 
-DEFAULTS = dict(
-    key_split="train", query_split="unseen", label="genus",
-    rates=(0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9), modes=tuple(MODES),
-    seed=0, max_keys=0, max_queries=0, batch_size=256, features="encoder")
 
-_WANTED = {
-    "features": specs.one_of(("encoder",)),
-    "rates": (lambda x: len(x) > 0 and all(0 <= r < 1 for r in x)
-              and all(a < b for a, b in zip(x, x[1:], strict=False)),
-              "increasing shares from 0 to below 1"),
-    "modes": (lambda x: len(x) > 0 and set(x) <= set(MODES) and len(set(x)) == len(x),
-              f"some of {', '.join(MODES)}, each once"),
-    "max_keys": specs.at_least(0), "max_queries": specs.at_least(0),
-    "batch_size": specs.at_least(1), "seed": specs.at_least(0)}
+@dataclasses.dataclass(frozen=True)
+class Robustness(base.Evaluator):
+  """Accuracy of 1-NN for each way to lose tokens and each share of lost ones."""
+  key_split: str = "train"     # as of knn; keys are complete
+  query_split: str = "unseen"  # of its records tokens are lost
+  label: str = "genus"         # any rank of the data set
+  rates: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # lost
+  modes: tuple[Literal["mask", "drop", "delete"], ...] = tuple(MODES)  # see MODES
+  seed: int = 0                # of the draws, not that of the run
+  max_keys: int = 0            # the first n of a fixed permutation; 0: all
+  max_queries: int = 0         # the same of the queries
+  batch_size: int = 256        # rows per step of the encoder
+
+  def check(self, setup):
+    """What no value may be, whatever the data."""
+    del setup
+    yield from base.at_least(self, seed=0, max_keys=0, max_queries=0, batch_size=1)
+    if not self.rates or list(self.rates) != sorted({
+        rate for rate in self.rates if 0 <= rate < 1}):
+      yield "rates", "increasing shares from 0 to below 1"
+    if not self.modes or len(set(self.modes)) < len(self.modes):
+      yield "modes", f"some of {', '.join(MODES)}, each once"
+
+  @property
+  def task(self):
+    """As of knn."""
+    return f"{self.label} 1-NN with lost tokens, {self.query_split} → {self.key_split}"
+
+  def asks_untrained(self, evals):
+    """Yes."""
+    return True
+
+  def build(self, context):
+    """A `Runner`."""
+    keys = labelled.read(context, self.key_split, self.label, self.max_keys)
+    queries = labelled.read(context, self.query_split, self.label, self.max_queries)
+    encode = Encode(context, seed=self.seed, batch_size=self.batch_size)
+    return Runner(
+        lambda params: labelled.encode(context, params, keys, batch_size=self.batch_size),
+        lambda params, mode, rate: encode(params, queries, mode, rate), keys, queries,
+        rates=self.rates, modes=self.modes, protocol=(
+            f"cosine 1-NN, {self.label} of split {self.query_split} (queries) from split "
+            f"{self.key_split} (keys); keys complete; of the queries each k-mer is lost with "
+            "a chance of the rate, the same k-mers at every evaluation, those of a lower rate "
+            "among those of a higher; "
+            + "; ".join(f"{mode}: {MODES[mode]}" for mode in self.modes)
+            + "; a query that loses all its k-mers counts as wrong; mean: area under the "
+            "curve over its width"))
 
 
 def draws(seed, ids, length):
@@ -90,18 +128,19 @@ class Encode:
   """Pooled encoder output of records that have lost some of their tokens."""
 
   def __init__(self, context, *, seed, batch_size):
-    """context: base.Context; seed: of the draws; batch_size: rows per step."""
-    self._mesh, self._seed = context.mesh, seed
+    """context: context.Context; seed: of the draws; batch_size: rows per step."""
+    self._mesh = context.mesh
     self._batch_size = features.round_up_batch(batch_size, context.mesh)
-    vocabulary, stride = context.derived.vocabulary, context.config.tokens.stride
+    module, tokenizer = context.model.module, context.model.tokenizer
 
-    def embed(params, bases, ids, rate, mode):
-      tokens = kmers.tokenize(bases, vocabulary=vocabulary, stride=stride)
+    def embed(params, batch, rate, mode):
+      bases, ids = batch
+      tokens = tokenizer(bases)
       ids, pad_mask, num_left = lose(
           tokens, draws(seed, ids, tokens.ids.shape[1]), rate, mode=mode,
-          vocabulary=vocabulary)
-      hidden = context.model.apply({"params": params}, ids, pad_mask, method="encode")
-      return encoder.masked_mean(hidden, pad_mask), num_left
+          vocabulary=tokenizer.vocabulary)
+      hidden = module.apply({"params": params}, ids, pad_mask, method="encode")
+      return heads.masked_mean(hidden, pad_mask), num_left
 
     self._embed = jax.jit(
         embed, static_argnames="mode", out_shardings=None if context.mesh is None
@@ -109,49 +148,47 @@ class Encode:
 
   def __call__(self, params, side, mode, rate):
     """Labelled -> (features [N, D] float32, num_left [N]), numpy."""
-    out = []
-    for start in range(0, len(side.bases), self._batch_size):
-      rows = slice(start, start + self._batch_size)
-      bases = features.pad_rows(side.bases[rows], self._batch_size)
-      ids = np.zeros(self._batch_size, np.int32)
-      ids[:len(side.ids[rows])] = side.ids[rows]
-      with (contextlib.nullcontext() if self._mesh is None
-            else partitioning.use(self._mesh)):
-        out.append(self._embed(
-            params, features.put_rows(bases, self._mesh),
-            features.put_rows(ids, self._mesh), jnp.float32(rate), mode=mode))
-    rows, num_left = zip(*jax.device_get(out), strict=True)
-    return (np.concatenate(rows)[:len(side.bases)],
-            np.concatenate(num_left)[:len(side.bases)])
+    embed = functools.partial(self._embed, rate=jnp.float32(rate), mode=mode)
+    ids = np.asarray(side.ids, np.int32)
+
+    def batches():
+      rows = features.padded_batches(side.bases, self._batch_size)
+      for first, bases in zip(range(0, len(ids), self._batch_size), rows, strict=True):
+        part = ids[first:first + self._batch_size]
+        yield bases, np.pad(part, (0, self._batch_size - len(part)))
+
+    parts = features.embed_batches(embed, params, batches(), mesh=self._mesh)
+    return tuple(np.concatenate(part)[:len(ids)] for part in zip(*parts, strict=True))
 
 
-class Robustness:
+class Runner:
   """Accuracy of 1-NN for each way to lose tokens and each share of lost ones."""
 
-  def __init__(self, key_features, query_features, keys, queries, *, rates, modes):
+  def __init__(self, key_features, query_features, keys, queries, *, rates, modes,
+               protocol="cosine 1-NN; queries lose tokens"):
     """key_features: params -> [N, D] of the complete keys.
     query_features: (params, mode, rate) -> (rows [Q, D], num_left [Q]).
     keys, queries: Labelled.
-    rates, modes: see DEFAULTS."""
+    rates, modes: see `Robustness`."""
     self._key_features, self._query_features = key_features, query_features
     self._keys, self._queries = keys, queries
-    self._rates, self._modes = tuple(rates), tuple(modes)
+    self._rates, self._modes, self.protocol = rates, modes, protocol
     self._curves = {}
-    self.protocol = "cosine 1-NN; queries lose tokens"
 
   def run(self, params):
-    """Yields (metric name, value); NaN where a feature is not finite."""
+    """Yields Metrics; NaN where a feature is not finite. Shown are the mean heights."""
     keys = self._key_features(params)
     self._curves = {}
     for mode in self._modes:
-      curve = []
-      for rate in self._rates:
-        curve.append(self._accuracy(keys, *self._query_features(params, mode, rate)))
-        yield f"accuracy_{mode}_{rate:g}", curve[-1]
-      yield f"mean_{mode}", mean_height(self._rates, curve)
+      curve = [self._accuracy(keys, *self._query_features(params, mode, rate))
+               for rate in self._rates]
       self._curves[mode] = curve
-    yield "num_queries", len(self._queries.labels)
-    yield "num_keys", len(self._keys.labels)
+      yield from metric.shares({f"mean_{mode}": mean_height(self._rates, curve)})
+      yield from metric.shares(
+          ((f"accuracy_{mode}_{rate:g}", value)
+           for rate, value in zip(self._rates, curve, strict=True)), is_shown=False)
+    yield from metric.counts({"num_queries": len(self._queries.labels),
+                              "num_keys": len(self._keys.labels)})
 
   def _accuracy(self, keys, rows, num_left):
     if not (np.isfinite(keys).all() and np.isfinite(rows).all()):
@@ -173,40 +210,3 @@ def mean_height(rates, values):
   if len(rates) == 1:
     return values[0]
   return float(np.trapezoid(values, rates) / (rates[-1] - rates[0]))
-
-
-def from_config(spec, context):
-  """The evaluator of one entry of config.evals.
-
-  Args:
-    spec: options, see DEFAULTS. key_split, query_split, label, max_keys and
-      max_queries are those of `knn`; rates: shares of tokens; modes: names in
-      MODES; seed: of the draws, not that of the run.
-    context: base.Context.
-
-  Returns:
-    A `Robustness`.
-
-  Raises:
-    UserError: an option is wrong.
-  """
-  chosen = specs.complete(spec, optional=DEFAULTS, wanted=_WANTED)
-  keys = labelled.read(context, chosen.key_split, chosen.label, chosen.max_keys)
-  queries = labelled.read(context, chosen.query_split, chosen.label, chosen.max_queries)
-  encode = Encode(context, seed=chosen.seed, batch_size=chosen.batch_size)
-  out = Robustness(
-      lambda params: labelled.encode(context, params, keys, batch_size=chosen.batch_size),
-      lambda params, mode, rate: encode(params, queries, mode, rate), keys, queries,
-      rates=chosen.rates, modes=chosen.modes)
-  out.task = (f"{chosen.label} 1-NN with lost tokens, {chosen.query_split} → "
-              f"{chosen.key_split}")
-  out.protocol = (
-      f"cosine 1-NN, {chosen.label} of split {chosen.query_split} (queries) from split "
-      f"{chosen.key_split} (keys); keys complete; of the queries each k-mer is lost with a "
-      "chance of the rate, the same k-mers at every evaluation, those of a lower rate among "
-      "those of a higher; "
-      + "; ".join(f"{mode}: {MODES[mode]}" for mode in chosen.modes)
-      + "; a query that loses all its k-mers counts as wrong; mean: area under the curve "
-      "over its width")
-  return out
-

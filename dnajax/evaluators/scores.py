@@ -5,6 +5,8 @@ Each equals the function of scikit-learn named with it; labels are any integers.
 
 import numpy as np
 
+from dnajax.shell import metric
+
 
 def accuracy(labels, predicted):
   """Share of predictions that are right (accuracy_score). [Q], [Q] -> float."""
@@ -64,13 +66,19 @@ def positive_f1(labels, predicted, *, positive=1):
 
 
 def classification(labels, predicted):
-  """Yields (metric name, value): accuracy, macro_accuracy and macro_f1."""
-  yield "accuracy", accuracy(labels, predicted)
-  yield "macro_accuracy", macro_accuracy(labels, predicted)
-  yield "macro_f1", macro_f1(labels, predicted)
+  """Metrics accuracy, macro_accuracy and macro_f1.
+
+  Args:
+    labels: [Q] true labels.
+    predicted: [Q] labels; None if there are none to be had: NaN then.
+  """
+  of = (accuracy, macro_accuracy, macro_f1)
+  return metric.shares(
+      (name, float("nan") if predicted is None else score(labels, predicted))
+      for name, score in zip(CLASSIFICATION, of, strict=True))
 
 
-CLASSIFICATION = ("accuracy", "macro_accuracy", "macro_f1")  # what it yields
+CLASSIFICATION = ("accuracy", "macro_accuracy", "macro_f1")  # what it returns
 
 
 def majority(labels):

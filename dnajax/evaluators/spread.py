@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from dnajax.shell import metric
+
 
 def collapse(rows):
   """Whether features still differ: mean pairwise cosine and effective rank.
@@ -15,8 +17,8 @@ def collapse(rows):
   Args:
     rows: [Q, D] features.
 
-  Yields:
-    (metric name, value).
+  Returns:
+    Metrics.
   """
   rows = np.asarray(rows, np.float64)
   num_rows = len(rows)
@@ -24,7 +26,7 @@ def collapse(rows):
   unit = np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0)
   pairs = num_rows * (num_rows - 1)
   of_pairs = (unit.sum(axis=0)**2).sum() - (unit**2).sum()
-  yield "mean_cosine", float(of_pairs / pairs) if pairs else float("nan")
+  mean_cosine = float(of_pairs / pairs) if pairs else float("nan")
   centred = rows - rows.mean(axis=0)
   gram = (centred.T @ centred if centred.shape[1] <= num_rows
           else centred @ centred.T)
@@ -32,8 +34,14 @@ def collapse(rows):
   rounding = np.finfo(np.float32).eps * np.linalg.norm(rows)
   singular = singular[singular > rounding]
   share = singular / singular.sum()
-  yield "effective_rank", float(np.exp(-(share * np.log(share)).sum())
-                                if len(share) else 0.0)
+  rank = float(np.exp(-(share * np.log(share)).sum())) if len(share) else 0.0
+  return [metric.Metric("mean_cosine", mean_cosine), metric.Metric("effective_rank", rank)]
+
+
+PROTOCOL = ("mean cosine, over all pairs of queries, and effective rank, exp of the entropy of "
+            "the normalised singular values of the centred features, tell whether features have "
+            "collapsed; whitened accuracy: the same neighbours after the mean and covariance of "
+            "the keys are taken out")
 
 
 def whiten(keys, queries, *, floor=1e-6):

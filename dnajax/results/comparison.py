@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from dnajax import bootstrap, seeds
-from dnajax.evaluators import names
+from dnajax.evaluators import base
+from dnajax.results import bootstrap, seeds
 
 
 def tables(found):
@@ -14,7 +14,7 @@ def tables(found):
   seeds that were right.
 
   Args:
-    found: what `evaluate.evaluate` returned or `results.load` read, one per
+    found: what `measure.evaluate` returned or `store.load` read, one per
       run.
 
   Returns:
@@ -25,24 +25,23 @@ def tables(found):
     run = seeds.group_name(group)
     for entry in group[0]["results"]:
       key = f"{entry['evaluator']}/{entry['features']}"
-      parts = [one.get("is_right", {}).get(key) for one in group]
-      if entry["metric"] != "accuracy" or any(part is None for part in parts):
-        continue
-      is_baseline = entry["features"] not in names.ENCODERS
+      is_baseline = entry["features"] not in base.ENCODERS
       row = ("" if is_baseline else run, entry["features"])
-      by_task.setdefault((entry["task"], entry["fingerprint"]), {}).setdefault(
-          row, np.mean(parts, axis=0))
+      rows = by_task.setdefault((entry["task"], entry["fingerprint"]), {})
+      parts = [one.get("is_right", {}).get(key) for one in group]
+      if row not in rows and all(part is not None for part in parts):
+        rows[row] = np.mean(parts, axis=0)
   return [(task, _table(rows)) for (task, _), rows in by_task.items() if len(rows) > 1]
 
 
 def _table(rows):
   """rows: {(run, features): [Q] share of seeds that were right}."""
-  order = sorted(rows, key=lambda row: row[1] != names.TRAINED)
+  order = sorted(rows, key=lambda row: row[1] != base.TRAINED)
   reference = order[0]
   several = len({run for run, _ in rows if run}) > 1
   of = f"{reference[0]}: {reference[1]}" if several else reference[1]
   out = [["run", "features", "accuracy", "interval", f"difference to {of}", "interval"]]
-  for row in sorted(rows, key=lambda row: row[1] not in names.ENCODERS):
+  for row in sorted(rows, key=lambda row: row[1] not in base.ENCODERS):
     values = rows[row]
     cells = [*row, f"{100 * values.mean():.1f} %", _interval(values)]
     if row == reference or len(values) != len(rows[reference]):

@@ -4,14 +4,7 @@ import itertools
 
 from matplotlib import figure as mpl_figure
 
-from dnajax.evaluators import names
-
-# Okabe and Ito's palette, told apart by every common form of colour vision.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00",
-            "#000000")
-MARKERS = "osD^vP"
-_DASHES = ("-", "--", ":", "-.")
-GREY = "#666666"
+from dnajax.evaluators import base, look
 
 
 def training_curves(curves, results):
@@ -19,14 +12,13 @@ def training_curves(curves, results):
 
   Args:
     curves: {run: rows of its metrics.jsonl}.
-    results: entries of `evaluate.evaluate`, for the lines of the baselines.
+    results: entries of `measure.evaluate`, for the lines of the baselines.
 
   Returns:
     A matplotlib Figure, or None if no run has rows.
   """
   baselines = {entry["evaluator"]: entry for entry in results
-               if entry["metric"] == "accuracy" and "-NN" in entry["task"]
-               and entry["features"] not in names.ENCODERS
+               if entry["is_bar"] and entry["features"] not in base.ENCODERS
                and entry["value"] is not None}
   panels = [
       ("mean loss (nats)", 1, _series(curves, "loss", None, ())),
@@ -48,10 +40,10 @@ def training_curves(curves, results):
     _draw(axes, series, scale, list(curves), owners)
     if scale == 100:
       for entry in baselines.values():
-        axes.axhline(100 * entry["value"], color=GREY, linestyle="--", linewidth=1.2,
+        axes.axhline(100 * entry["value"], color=look.GREY, linestyle="--", linewidth=1.2,
                      label=f"{entry['features']} ({entry['evaluator']})")
     for run, step in switches.items():
-      axes.axvline(step, color=GREY, linestyle=":", linewidth=1.4,
+      axes.axvline(step, color=look.GREY, linestyle=":", linewidth=1.4,
                    label=f"{run}: switch at {step:,}" if len(curves) > 1
                    else f"switch at {step:,}")
     if label == "validation perplexity":
@@ -98,19 +90,19 @@ def _draw(axes, series, scale, runs, owners):
     at = runs.index(run) if several else owners.index(owner)
     steps, values = zip(*sorted(points), strict=True)
     axes.plot(steps, [scale * value for value in values],
-              color=COLOURS[at % len(COLOURS)], linewidth=1.6,
-              linestyle=_DASHES[owners.index(owner) % len(_DASHES)] if several else "-",
+              color=look.COLOURS[at % len(look.COLOURS)], linewidth=1.6,
+              linestyle=look.DASHES[owners.index(owner) % len(look.DASHES)] if several else "-",
               # Few points are measurements to be seen, many are a curve.
-              marker=MARKERS[at % len(MARKERS)] if len(steps) <= 30 else None,
+              marker=look.MARKERS[at % len(look.MARKERS)] if len(steps) <= 30 else None,
               markersize=4, label=f"{run}: {owner}" if several else owner)
-  plain(axes)
+  look.plain(axes)
 
 
 def accuracy_bars(results):
-  """Nearest-neighbour accuracy per task, one bar per kind of features.
+  """Accuracy per task, one bar per kind of features, of evaluators that have a `bar`.
 
   Args:
-    results: entries of `evaluate.evaluate`, of one or several runs.
+    results: entries of `measure.evaluate`, of one or several runs.
 
   Returns:
     A matplotlib Figure, or None if there are none.
@@ -118,9 +110,8 @@ def accuracy_bars(results):
   several = len({entry["run"] for entry in results}) > 1
   bars, kinds = {}, {}
   for entry in results:
-    if (entry["metric"] == "accuracy" and entry["value"] is not None
-        and "-NN" in entry["task"]):
-      is_baseline = entry["features"] not in names.ENCODERS
+    if entry["is_bar"] and entry["value"] is not None:
+      is_baseline = entry["features"] not in base.ENCODERS
       name = (f"{entry['run']}: {entry['features']}" if several and not is_baseline
               else entry["features"])
       bars.setdefault(entry["task"], {})[name] = 100 * entry["value"]
@@ -128,8 +119,8 @@ def accuracy_bars(results):
   if not bars:
     return None
   rows = list(dict.fromkeys(name for task in bars.values() for name in task))
-  rows.sort(key=lambda name: kinds[name] not in names.ENCODERS)  # baselines last
-  colours = dict(zip(names.ENCODERS, itertools.cycle(COLOURS), strict=False))
+  rows.sort(key=lambda name: kinds[name] not in base.ENCODERS)  # baselines last
+  colours = dict(zip(base.ENCODERS, itertools.cycle(look.COLOURS), strict=False))
   num_bars = sum(len(task) for task in bars.values())
   fig = mpl_figure.Figure(figsize=(7.5, 0.9 + 0.38 * num_bars + 0.35 * len(bars)),
                           layout="constrained")
@@ -140,7 +131,7 @@ def accuracy_bars(results):
     y += 0.9
     for name in (name for name in rows if name in values):
       axes.barh(y, values[name], height=0.72,
-                color=colours.get(kinds[name], GREY))
+                color=colours.get(kinds[name], look.GREY))
       axes.text(values[name] + 0.8, y, f"{values[name]:.1f}", va="center", fontsize=9)
       ticks.append((y, name))
       y += 0.9
@@ -151,12 +142,5 @@ def accuracy_bars(results):
   axes.set_xticks(range(0, 101, 20))
   axes.set_xlabel("accuracy (% of the queries)")
   axes.tick_params(axis="y", length=0)
-  plain(axes, grid="x")
+  look.plain(axes, grid="x")
   return fig
-
-
-def plain(axes, grid="both"):
-  """The look of all axes of a report; grid: "both", "x" or "y"."""
-  axes.spines[["top", "right"]].set_visible(False)
-  axes.grid(axis=grid, color="#e0e0e0", linewidth=0.7)
-  axes.set_axisbelow(True)

@@ -1,86 +1,24 @@
 """Runs that differ in the seed only -> mean and spread of what they measured."""
 
-import contextlib
 import hashlib
 import json
 import os
-import pathlib
 import statistics
-import tempfile
 
-from dnajax import errors
-
-# Of a config: what may differ between runs that are averaged, besides the seed.
-_FREE = ("seed", "log", "checkpoint", "evals", "mesh")
-
-
-def parse(texts):
-  """["0", "3"] -> [0, 3]; seeds of runs, each once."""
-  try:
-    numbers = [int(text) for text in texts]
-  except ValueError as error:
-    raise errors.UserError(f"--seeds={','.join(texts)}: {error}. Give whole numbers "
-                           "separated by commas, for example --seeds=0,1,2.") from error
-  if min(numbers) < 0 or len(set(numbers)) < len(numbers):
-    raise errors.UserError(f"--seeds={','.join(texts)}: each seed once, none below 0.")
-  return numbers
-
-
-def train(config, workdir, numbers, *, say=print):
-  """One run after the other, then their evaluation: WORKDIR/seed_N and WORKDIR/report.
-
-  The same call again resumes the run that was interrupted and leaves finished ones.
-
-  Args:
-    config: ConfigDict; its seed is replaced.
-    workdir: directory above those of the runs.
-    numbers: the seeds.
-    say: called with a line of progress.
-  """
-  import jax
-
-  from dnajax import config as config_lib
-  from dnajax import evaluate, report
-  from dnajax.training import run
-  with _shared_programs():
-    for n, seed in enumerate(numbers):
-      say(f"\nseed {seed}, run {n + 1} of {len(numbers)}")
-      one = config.copy_and_resolve_references()
-      one.seed = seed
-      path = pathlib.Path(workdir) / f"seed_{seed}"
-      if run.run(one, path) < config_lib.load_workdir_config(path).total_steps:
-        return  # asked to stop
-    if jax.process_index() == 0:
-      report.write_evaluated(workdir, evaluate.evaluate_all(workdir, say=say), say=say)
-
-
-@contextlib.contextmanager
-def _shared_programs():
-  """While active, a run finds what the one before has compiled."""
-  import jax
-  from jax.experimental.compilation_cache import compilation_cache
-  if jax.config.jax_compilation_cache_dir:
-    yield
-    return
-  with tempfile.TemporaryDirectory() as cache:
-    jax.config.update("jax_compilation_cache_dir", cache)
-    try:
-      yield
-    finally:
-      jax.config.update("jax_compilation_cache_dir", None)
-      compilation_cache.reset_cache()
+from dnajax.shell import files
+from dnajax.workdir import resume
 
 
 def workdirs(path):
-  """The runs below a directory that `train` wrote into, by seed; [path] otherwise."""
-  found = [folder for folder in pathlib.Path(path).glob("seed_*") if folder.is_dir()]
-  return sorted(found, key=lambda folder: (len(folder.name), folder.name)) or [
-      pathlib.Path(path)]
+  """The runs below a directory of several seeds, by seed; [path] otherwise."""
+  path = files.path(path)
+  found = [folder for folder in path.glob("seed_*") if folder.is_dir()]
+  return sorted(found, key=lambda folder: (len(folder.name), folder.name)) or [path]
 
 
 def run_name(workdir):
   """What a run is called in reports: its directory, with the one above if that says more."""
-  path = pathlib.Path(workdir).resolve()
+  path = files.absolute(workdir)
   return f"{path.parent.name}/{path.name}" if path.name.startswith("seed_") else path.name
 
 
@@ -93,8 +31,8 @@ def setting(config):
   Returns:
     16 hexadecimal digits.
   """
-  values = {key: value for key, value in config.items() if key not in _FREE}
-  values["data"] = {key: value for key, value in config["data"].items() if key != "dir"}
+  values = resume.fixed(config)
+  del values["seed"]
   text = json.dumps(values, sort_keys=True, default=list)
   return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -103,10 +41,10 @@ def merge(found):
   """Results of several runs, those of one setting at one step, or each at its best, as one.
 
   Args:
-    found: what `evaluate.evaluate` returned, one per run.
+    found: what `measure.evaluate` returned, one per run.
 
   Returns:
-    Entries as `evaluate.evaluate` makes them. Of n > 1 runs of one setting
+    Entries as `measure.evaluate` makes them. Of n > 1 runs of one setting
     there is one for each metric, with the mean as `value`, and also `values`
     (one per seed), `seeds` and `spread` (standard deviation, n - 1 in the
     denominator); `run` is what their names begin with.
@@ -119,9 +57,9 @@ def groups(found):
   out = {}
   for one in found:
     run = one["run"]
-    # A run of its own if an older version wrote it, or the seed comes twice.
-    at = "best" if run.get("is_best") else run["step"]
-    key = (run.get("setting", run["name"]), at, run["fingerprint"])
+    at = "best" if run["is_best"] else run["step"]
+    key = (run["setting"], at, run["fingerprint"])
+    # A run of its own if the seed comes twice.
     if any(run["seed"] == other["run"]["seed"] for other in out.get(key, ())):
       key = (*key, run["name"])
     out.setdefault(key, []).append(one)

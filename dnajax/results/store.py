@@ -1,12 +1,11 @@
 """What an evaluation of a run measured, on disk: results.json and queries.npz."""
 
 import json
-import pathlib
 import zipfile
 
 import numpy as np
 
-from dnajax import errors, files
+from dnajax.shell import errors, files
 
 FILE = "results.json"
 QUERIES = "queries.npz"  # which queries were right, for comparisons of runs
@@ -16,11 +15,11 @@ _SAME = ("step", "seed", "fingerprint", "setting")
 
 
 def save(directory, found):
-  """Writes what `evaluate.evaluate` returned for one run or several, figures aside.
+  """Writes what `measure.evaluate` returned for one run or several, figures aside.
 
   Args:
     directory: exists; the files in it are replaced.
-    found: what `evaluate.evaluate` returned, one per run.
+    found: what `measure.evaluate` returned, one per run.
 
   Returns:
     The path of results.json.
@@ -28,7 +27,7 @@ def save(directory, found):
   entries = [entry for one in found for entry in one["results"]]
   document = ({"run": found[0]["run"], "results": entries} if len(found) == 1 else
               {"runs": [one["run"] for one in found], "results": entries})
-  path = pathlib.Path(directory) / FILE
+  path = files.path(directory) / FILE
   files.write_text(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
   if len(found) == 1 and found[0].get("is_right"):
     files.write_atomically(path.with_name(QUERIES),
@@ -47,13 +46,13 @@ def load(workdir):
   Raises:
     UserError: it was not evaluated, or a file is damaged.
   """
-  path = pathlib.Path(workdir) / "report" / FILE
+  path = files.path(workdir) / "report" / FILE
   try:
     found = json.loads(path.read_text("utf-8"))
     found["run"]["name"], found["results"]    # noqa: B018  (is it one of ours?)
     queries = path.with_name(QUERIES)
     if queries.exists():
-      with np.load(queries) as arrays:
+      with queries.open("rb") as file, np.load(file) as arrays:
         found["is_right"] = dict(arrays)
     return found
   except FileNotFoundError as error:
@@ -74,7 +73,7 @@ def with_earlier(workdir, one):
 
   Args:
     workdir: of the run.
-    one: what `evaluate.evaluate` returned.
+    one: what `measure.evaluate` returned.
 
   Returns:
     `one`, or a copy with more entries.
