@@ -25,6 +25,8 @@ def on_first_process(make):
   if jax.process_count() == 1:
     make()
     return
+  # Connected now: to connect, the others wait 30 s at most, for a message as long as it takes.
+  multihost_utils.broadcast_one_to_all(np.zeros(_NUM_BYTES, np.uint8))
   failed, words = None, b""
   if jax.process_index() == 0:
     try:
