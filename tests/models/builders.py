@@ -1,37 +1,118 @@
-"""Small models and hand-made Masked batches for the tests of models."""
+"""Small models and hand-made Masked batches for the tests of models and losses."""
+
+import dataclasses
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from dnajax.masking import types
-from dnajax.models import mae, masked_lm
+from dnajax.masking import types as masking_types
+from dnajax.models import types
+from dnajax.models.encoders import transformer
+from dnajax.tokens import kmers, vocabulary
+from dnajax.tokens import tokenizer as tokenizer_lib
+from dnajax.training.objectives import causal_lm, classifier, mae, masked_lm
 
-VOCAB, CLASSES, LENGTH = 34, 32, 12
+LENGTH = 12                      # tokens
+TOKENIZER = tokenizer_lib.Tokenizer(vocabulary.Vocabulary(2), stride=2, length=2 * LENGTH)
+VOCAB, CLASSES = TOKENIZER.vocabulary.size, TOKENIZER.vocabulary.num_classes  # 18, 16
+
+
+@dataclasses.dataclass(frozen=True)
+class AnyVocabulary:
+  """Of any size, for models of other sizes than k-mers have."""
+  size: int
+  num_classes: int
+  add_cls: bool = False
+
+  @property
+  def num_special(self):
+    return self.size - self.num_classes
+
+
+@dataclasses.dataclass(frozen=True)
+class AnyTokenizer:
+  """Has what an objective asks for."""
+  vocabulary: AnyVocabulary
+  num_tokens: int = LENGTH
+
+
+def any_tokenizer(size, num_classes):
+  return AnyTokenizer(AnyVocabulary(size, num_classes))
+
+
+def encoder(**changes):
+  """A small Transformer part, without dropout."""
+  return transformer.Transformer(**{**dict(
+      width=16, depth=3, num_heads=2, mlp_width=32, max_positions=16, dropout=0.0), **changes})
+
+
+def model(objective, *, on=None, tokenizer=TOKENIZER, heads=(), **changes):
+  """The module of an objective class; changes are keys of it, or of the encoder.
+
+  on: encoder part; None for `encoder` with those of the changes that are its keys.
+  """
+  own = {field.name for field in dataclasses.fields(objective)}
+  rest = {key: value for key, value in changes.items() if key not in own}
+  part = objective(**{key: value for key, value in changes.items() if key in own})
+  return part.module(on or encoder(**rest), tokenizer, dict(heads))
 
 
 def masked_lm_model(**changes):
-  return masked_lm.MaskedLM(**{**_ENCODER, **changes})
+  return model(masked_lm.MaskedLM, **changes)
 
 
 def mae_model(**changes):
   sizes = dict(decoder_width=16, decoder_depth=2, decoder_num_heads=2, decoder_mlp_width=24)
-  return mae.MaskedAutoencoder(**{**_ENCODER, **sizes, **changes})
+  return model(mae.MaskedAutoencoder, **{**sizes, **changes})
 
 
-_ENCODER = dict(
-    vocab_size=VOCAB, num_classes=CLASSES, max_positions=16, width=16, depth=3, num_heads=2,
-    mlp_width=32, dropout=0.0, norm="post", dtype="float32", attention="explicit",
-    remat="none", scan_unroll=1)
+def causal_lm_model(**changes):
+  return model(causal_lm.CausalLM, **changes)
 
 
-def random_params(model, masked, seed=0):
+def classifier_model(**changes):
+  return model(classifier.Classifier, **changes)
+
+
+def inputs_of(batch):
+  """models.types.Inputs of a Masked, or of Tokens."""
+  if isinstance(batch, types.Inputs):
+    return batch
+  if isinstance(batch, kmers.Tokens):
+    return types.Inputs(tokens=batch)
+  return types.Inputs(masked=batch)
+
+
+def shapes(module, batch):
+  """Abstract parameters, unboxed."""
+  return jax.eval_shape(
+      lambda: nn.unbox(module.init(jax.random.key(0), inputs_of(batch))))["params"]
+
+
+def random_params(module, batch, seed=0):
   """Parameters with nothing left at zero or one, unboxed."""
-  params = nn.unbox(jax.jit(model.init)(jax.random.key(seed), masked))["params"]
+  init = jax.jit(lambda key: module.init(key, inputs_of(batch)))
+  params = nn.unbox(init(jax.random.key(seed)))["params"]
   rng = np.random.default_rng(seed)
   return jax.tree.map(
       lambda x: x + jnp.asarray(rng.normal(0, 0.2, x.shape), jnp.float32), params)
+
+
+def outputs(module, params, batch, **kwargs):
+  return jax.jit(lambda p, b: module.apply({"params": p}, b, **kwargs))(
+      params, inputs_of(batch))
+
+
+def logits(module, params, batch, **kwargs):
+  return np.asarray(outputs(module, params, batch, **kwargs).logits)
+
+
+def encode(module, params, ids, pad_mask):
+  """Features of whole sequences."""
+  return module.apply({"params": params}, jnp.asarray(ids), jnp.asarray(pad_mask),
+                      method="encode")
 
 
 def sentences(seed=0, num_rows=3, length=LENGTH, lengths=(12, 9, 4)):
@@ -41,6 +122,12 @@ def sentences(seed=0, num_rows=3, length=LENGTH, lengths=(12, 9, 4)):
   pad_mask = np.arange(length) < np.resize(lengths, num_rows)[:, None]
   is_masked = pad_mask & (rng.random(ids.shape) < 0.5)
   return ids, pad_mask, is_masked
+
+
+def tokens(ids, pad_mask):
+  """Tokens whose real ones are all maskable."""
+  ids, pad_mask = jnp.asarray(ids), jnp.asarray(pad_mask)
+  return kmers.Tokens(ids=ids, is_maskable=pad_mask, pad_mask=pad_mask)
 
 
 def masked(kind, ids, pad_mask, is_masked, num_kept=None, num_scored=None):
@@ -85,9 +172,5 @@ def masked(kind, ids, pad_mask, is_masked, num_kept=None, num_scored=None):
       else:
         out["is_attended"][b] &= ~is_masked[b]
         out["is_hidden"][b] = out["is_absent"][b] = is_masked[b]
-  return types.Masked(is_in_place=kind != "drop",
-                      **{name: jnp.asarray(x) for name, x in out.items()})
-
-
-def logits(model, params, batch, **kwargs):
-  return np.asarray(jax.jit(lambda p, b: model.apply({"params": p}, b, **kwargs))(params, batch))
+  return masking_types.Masked(is_in_place=kind != "drop",
+                              **{name: jnp.asarray(x) for name, x in out.items()})

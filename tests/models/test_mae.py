@@ -3,7 +3,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import linen as nn
 
 TOLERANCE = dict(rtol=0, atol=2e-5)
 
@@ -98,7 +97,7 @@ def test_rows_with_nothing_to_see_stay_finite_in_value_and_gradient(norm, attent
   params = builders.random_params(model, batch)
 
   def loss(params):
-    return jnp.square(model.apply({"params": params}, batch)).mean()
+    return jnp.square(builders.outputs(model, params, batch).logits).mean()
 
   value, grads = jax.jit(jax.value_and_grad(loss))(params)
   assert np.isfinite(value)
@@ -111,9 +110,9 @@ def test_encode_is_the_encoder_on_unmasked_tokens():
   batch = builders.masked("replace", ids, pad_mask, nothing)
   model = builders.mae_model()
   params = builders.random_params(model, batch)
-  hidden = model.apply({"params": params}, ids, pad_mask, method="encode")
+  hidden = builders.encode(model, params, ids, pad_mask)
   assert hidden.shape == (3, 12, 16)
-  same = model.apply({"params": {"encoder": params["encoder"]}}, ids, pad_mask, method="encode")
+  same = builders.encode(model, {"encoder": params["encoder"]}, ids, pad_mask)
   np.testing.assert_array_equal(hidden, same)     # decoder weights are not needed
 
 
@@ -133,7 +132,8 @@ def test_every_parameter_is_used():
   for norm in ("post", "pre"):
     model = builders.mae_model(norm=norm)
     params = builders.random_params(model, batch)
-    grads = jax.grad(lambda p, m=model: jnp.square(m.apply({"params": p}, batch)).sum())(params)
+    grads = jax.grad(lambda p, m=model: jnp.square(
+        builders.outputs(m, p, batch).logits).sum())(params)
     unused = [jax.tree_util.keystr(path) for path, g in jax.tree_util.tree_leaves_with_path(grads)
               if not np.abs(g).max() > 0]
     assert not unused
@@ -142,8 +142,7 @@ def test_every_parameter_is_used():
 def _count(model, length=8):
   ids, pad_mask, is_masked = builders.sentences(length=length, lengths=(length,))
   batch = builders.masked("replace", ids, pad_mask, is_masked)
-  params = jax.eval_shape(lambda: nn.unbox(model.init(jax.random.key(0), batch)))["params"]
-  return sum(x.size for x in jax.tree.leaves(params))
+  return sum(x.size for x in jax.tree.leaves(builders.shapes(model, batch)))
 
 
 def _bert_count(vocab_size, *, depth, width=768, positions=512, types=2):
@@ -169,7 +168,7 @@ def test_barcodemae_has_the_published_parameters_less_those_nothing_reads():
   assert round(published / 1e6, 2) == 96.47
 
   model = builders.mae_model(
-      vocab_size=vocab, num_classes=classes, max_positions=512, width=768, depth=6, num_heads=6,
+      tokenizer=builders.any_tokenizer(vocab, classes), max_positions=512, width=768, depth=6, num_heads=6,
       mlp_width=3072, decoder_width=768, decoder_depth=6, decoder_num_heads=6,
       decoder_mlp_width=3072)
   pooler, second_types, word_rows = square, 2 * width, (vocab - 1) * width
@@ -184,6 +183,6 @@ def test_barcodebert_has_the_published_parameters_less_the_second_token_type(
   published = _bert_count(4**k + 2, depth=depth) + 768 * 4**k + 4**k
   assert round(published / 1e6, 1) == millions
   model = builders.masked_lm_model(
-      vocab_size=4**k + 2, num_classes=4**k, max_positions=512, width=768, depth=depth,
+      tokenizer=builders.any_tokenizer(4**k + 2, 4**k), max_positions=512, width=768, depth=depth,
       num_heads=depth, mlp_width=3072)
   assert _count(model) + 768 == published

@@ -1,18 +1,16 @@
-import importlib
 import math
 
 import builders
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import linen as nn
 
-from dnajax import bases as base_codes
-from dnajax import checkpointing, embed, partitioning
-from dnajax import config as config_lib
-from dnajax.models import masked_lm
-from dnajax.tokens import kmers, vocabulary
-from dnajax.training import losses, run
+from dnajax.devices import partitioning
+from dnajax.models import heads, types
+from dnajax.tokens import bases as base_codes
+from dnajax.tokens import vocabulary
+from dnajax.tokens import tokenizer as tokenizer_lib
 
 
 def test_logits_are_the_head_at_the_scored_positions():
@@ -20,7 +18,7 @@ def test_logits_are_the_head_at_the_scored_positions():
   batch = builders.masked("replace", ids, pad_mask, is_masked, num_scored=10)
   model = builders.masked_lm_model()
   params = builders.random_params(model, batch)
-  hidden = model.apply({"params": params}, batch.encoder_ids, pad_mask, method="encode")
+  hidden = builders.encode(model, params, batch.encoder_ids, pad_mask)
   head = params["head"]["out"]
   got = builders.logits(model, params, batch)
   assert got.shape == (3, 10, builders.CLASSES) and got.dtype == np.float32
@@ -32,7 +30,7 @@ def test_logits_are_the_head_at_the_scored_positions():
 
 def test_a_corruption_that_takes_tokens_out_is_refused():
   batch = builders.masked("drop", *builders.sentences(), num_kept=8)
-  with pytest.raises(ValueError, match="'replace' or model.name 'mae'"):
+  with pytest.raises(ValueError, match="takes tokens out"):
     builders.random_params(builders.masked_lm_model(), batch)
 
 
@@ -73,13 +71,14 @@ def test_every_head_is_its_formula(head, tied):
   batch = builders.masked("replace", ids, pad_mask, is_masked, num_scored=7)
   model = builders.masked_lm_model(head=head, tie_embeddings=tied, depth=1)
   params = builders.random_params(model, batch)
-  hidden = model.apply({"params": params}, batch.encoder_ids, pad_mask, method="encode")
+  hidden = builders.encode(model, params, batch.encoder_ids, pad_mask)
   assert ("transform" in params["head"], "out" in params["head"]) == (
       head == "transform", not tied)
   word = np.asarray(params["encoder"]["word"], np.float64)
   expected = [[slow_head(hidden[b, batch.scored_ids[b, m]], params["head"], word, num_special=2)
                for m in range(7)] for b in range(3)]
-  for got in (builders.logits(model, params, batch), model.apply({"params": params}, batch)):
+  for got in (builders.logits(model, params, batch),
+              model.apply({"params": params}, builders.inputs_of(batch)).logits):
     assert got.shape == (3, 7, builders.CLASSES) and got.dtype == np.float32
     np.testing.assert_allclose(got, expected, atol=2e-5)
 
@@ -93,8 +92,7 @@ def test_a_tied_word_vector_learns_as_input_and_as_class():
   @jax.jit
   def grad(params):
     def loss(params):
-      logits = model.apply({"params": params}, batch)
-      return losses.masked_cross_entropy(logits, batch, num_special=2)["selected_loss"]
+      return jnp.sum(builders.outputs(model, params, batch).nats, where=batch.is_selected)
     return jax.grad(loss)(params)["encoder"]["word"]
 
   got = np.abs(grad(params)).max(axis=1)
@@ -111,7 +109,7 @@ def test_logits_of_a_tied_head_do_not_depend_on_the_mesh():
   expected = builders.logits(model, params, batch)
   mesh = partitioning.make_mesh(dict(data=2, fsdp=2, tensor=2))
   _, sharding = partitioning.abstract_and_sharding(
-      lambda: model.init(jax.random.key(0), batch)["params"], mesh)
+      lambda: model.init(jax.random.key(0), builders.inputs_of(batch))["params"], mesh)
   assert sharding["head"]["bias"].spec == jax.sharding.PartitionSpec("tensor")
   params = jax.tree.map(jax.device_put, params, sharding)
   batch = jax.device_put(batch, partitioning.batch_sharding(mesh))
@@ -126,11 +124,10 @@ def test_logits_of_a_tied_head_do_not_depend_on_the_mesh():
     ids=["DNABERT", "LOGO_as_in_GeneMask", "LOGO"])
 def test_published_parameter_counts(sizes, ours, published):
   vocab = vocabulary.Vocabulary(6, layout="dnabert", add_cls=True, add_sep=True)
-  model = masked_lm.MaskedLM(
-      vocab_size=vocab.size, num_classes=vocab.num_classes, max_positions=512,
-      head="transform", tie_embeddings=True, **sizes)
-  batch = builders.masked("replace", *builders.sentences())
-  shapes = jax.eval_shape(lambda: nn.unbox(model.init(jax.random.key(0), batch)))
+  model = builders.masked_lm_model(
+      tokenizer=tokenizer_lib.Tokenizer(vocab, 1, 60), max_positions=512, head="transform",
+      tie_embeddings=True, **sizes)
+  shapes = builders.shapes(model, builders.masked("replace", *builders.sentences()))
   count = sum(math.prod(x.shape) for x in jax.tree.leaves(shapes))
   assert count == ours
   # What the public form has and no output depends on: a token-type row, and the
@@ -139,48 +136,20 @@ def test_published_parameter_counts(sizes, ours, published):
   assert f"{total:.{len(str(published).split('.')[1])}f}" == str(published)
 
 
-def test_an_unknown_head_is_refused():
-  batch = builders.masked("replace", *builders.sentences())
-  with pytest.raises(ValueError, match="model.head='pooled'.*linear, transform"):
-    builders.random_params(builders.masked_lm_model(head="pooled"), batch)
-
-
-@pytest.fixture(scope="module")
-def dnabert(tiny_data, tmp_path_factory):
-  """(config, workdir) of a DNABERT in small, trained for two updates."""
-  config = config_lib.complete(importlib.import_module("configs.barcodebert").get_config("tiny"))
-  config.update_from_flattened_dict({
-      "data.dir": str(tiny_data), "data.max_length": 40, "tokens.stride": 1,
-      "tokens.vocabulary": "dnabert", "tokens.add_cls": True, "tokens.add_sep": True,
-      "tokens.random_offset": False, "tokens.reverse_complement": 0.5,
-      "masking.mask_share": 0.8, "masking.random_share": 0.1, "model.max_positions": 40,
-      "model.head": "transform", "model.tie_embeddings": True, "model.depth": 1,
-      "total_steps": 2})
-  config.evals = {}
-  workdir = tmp_path_factory.mktemp("dnabert")
-  run.run(config, workdir)
-  return config, workdir
-
-
-def test_the_checkpoint_of_a_dnabert_says_what_its_ids_are(dnabert):
-  _, params, meta = checkpointing.load_params(dnabert[1])
-  assert params["encoder"]["word"].shape == (69, 16)
-  assert params["head"]["bias"].shape == (64,) and "out" not in params["head"]
-  assert meta["ids"]["specials"] == ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-  assert meta["ids"]["letters"] == "ATCG"
-  assert meta["config"]["tokens"]["vocabulary"] == "dnabert"
-
-
-def test_the_embedding_of_a_dnabert_is_the_mean_over_cls_kmers_and_sep(dnabert):
-  config, workdir = dnabert
-  _, params, _ = checkpointing.load_params(workdir)
+def test_the_embedding_of_a_dnabert_is_the_mean_over_cls_kmers_and_sep():
+  tokenizer = tokenizer_lib.make(tokenizer_lib.TokenSettings(
+      vocabulary="dnabert", k=3, stride=1, add_cls=True, add_sep=True), 20)
+  model = builders.masked_lm_model(tokenizer=tokenizer, head="transform", max_positions=20)
   text = "ACGTACGTTTGACA"
-  got = embed.load(workdir).embed([text, "AC", text + "N" * 90])
-  assert np.isfinite(got[[0, 2]]).all() and np.isnan(got[1]).all()
-  derived = config_lib.derive(config)
-  tokens = kmers.tokenize(base_codes.encode_batch([text], len(text)), stride=1,
-                          vocabulary=derived.vocabulary)
-  assert tokens.ids.shape == (1, 12 + 2) and bool(tokens.pad_mask.all())
-  hidden = config_lib.build_model(config, derived).apply(
-      {"params": params}, tokens.ids, tokens.pad_mask, method="encode")
+  whole, padded = (tokenizer(jnp.asarray(base_codes.encode_batch([text], length)))
+                   for length in (len(text), 20))
+  assert whole.ids.shape == (1, 12 + 2) and bool(whole.pad_mask.all())
+  params = builders.random_params(model, whole_masked(whole))
+  hidden = builders.encode(model, params, whole.ids, whole.pad_mask)
+  got = heads.masked_mean(builders.encode(model, params, padded.ids, padded.pad_mask),
+                          padded.pad_mask)
   np.testing.assert_allclose(got[0], hidden[0].mean(axis=0), atol=1e-5)
+
+
+def whole_masked(tokens):
+  return types.Inputs(masked=types.nothing_hidden(tokens))

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
-from dnajax.models import layers
+from dnajax.models import blocks
+from dnajax.models.encoders import transformer
+from dnajax.shell import errors
 
 
 def _inputs(seed=0, shape=(3, 7, 8)):
@@ -19,7 +21,7 @@ def _inputs(seed=0, shape=(3, 7, 8)):
 
 def _spec(**changes):
   sizes = dict(width=8, depth=3, num_heads=2, mlp_width=12, dropout=0.0)
-  return layers.Spec(**{**sizes, **changes})
+  return transformer.Transformer(**{**sizes, **changes})
 
 
 def _params(module, x, is_attended, seed=0):
@@ -69,7 +71,7 @@ def _slow_block(x, attended, p, num_heads, norm):
 @pytest.mark.parametrize("jit", [False, True])
 def test_blocks_are_their_definition_applied_layer_by_layer(norm, jit):
   x, is_attended = _inputs()
-  module = layers.Blocks(_spec(norm=norm))
+  module = blocks.Blocks(_spec(norm=norm))
   params = _params(module, x, is_attended)
   run = lambda p: module.apply({"params": p}, x, is_attended, deterministic=True)
   got = (jax.jit(run) if jit else run)(params)
@@ -86,7 +88,7 @@ def test_blocks_are_their_definition_applied_layer_by_layer(norm, jit):
 
 def _gradients(spec, params, x, is_attended, **kwargs):
   def loss(params, x):
-    y = layers.Blocks(spec).apply({"params": params}, x, is_attended, **kwargs)
+    y = blocks.Blocks(spec).apply({"params": params}, x, is_attended, **kwargs)
     return jnp.square(y).sum() + (y * jnp.cos(jnp.arange(y.size).reshape(y.shape))).sum()
   return jax.jit(jax.value_and_grad(loss, argnums=(0, 1)))(params, x)
 
@@ -96,7 +98,7 @@ def _gradients(spec, params, x, is_attended, **kwargs):
     dict(remat="dots_with_no_batch_dims_saveable"), dict(scan_unroll=2), dict(scan_unroll=99)])
 def test_remat_and_unrolling_change_neither_value_nor_gradient(changes):
   x, is_attended = _inputs()
-  params = _params(layers.Blocks(_spec()), x, is_attended)
+  params = _params(blocks.Blocks(_spec()), x, is_attended)
   kwargs = dict(deterministic=False, rngs={"dropout": jax.random.key(5)})
   expected = _gradients(_spec(dropout=0.3), params, x, is_attended, **kwargs)
   got = _gradients(_spec(dropout=0.3, **changes), params, x, is_attended, **kwargs)
@@ -106,7 +108,7 @@ def test_remat_and_unrolling_change_neither_value_nor_gradient(changes):
 def test_gradients_agree_with_finite_differences():
   x, is_attended = _inputs()
   for norm in ("post", "pre"):
-    module = layers.Blocks(_spec(norm=norm, depth=1))
+    module = blocks.Blocks(_spec(norm=norm, depth=1))
     params = _params(module, x, is_attended)
     _, (grads, _) = _gradients(_spec(norm=norm, depth=1), params, x, is_attended,
                                deterministic=True)
@@ -124,7 +126,7 @@ def test_gradients_agree_with_finite_differences():
 
 def test_attention_of_the_library_equals_the_explicit_one():
   x, is_attended = _inputs()
-  params = _params(layers.Blocks(_spec()), x, is_attended)
+  params = _params(blocks.Blocks(_spec()), x, is_attended)
   explicit, library = (
       _gradients(_spec(attention=a), params, x, is_attended, deterministic=True)
       for a in ("explicit", "xla"))
@@ -132,25 +134,15 @@ def test_attention_of_the_library_equals_the_explicit_one():
                explicit, library)
 
 
-@pytest.mark.parametrize("attention", ["xla", "cudnn"])
-def test_dropping_probabilities_is_refused_where_it_cannot_be_done(attention):
-  x, is_attended = _inputs()
-  module = layers.Blocks(_spec(attention=attention, dropout=0.1))
-  params = _params(layers.Blocks(_spec()), x, is_attended)
-  with pytest.raises(ValueError, match="model.dropout=0 or model.attention='explicit'"):
-    module.apply({"params": params}, x, is_attended, deterministic=False,
-                 rngs={"dropout": jax.random.key(0)})
-
-
 def test_dropout_differs_between_layers_and_keys_and_not_between_runs():
   x, is_attended = _inputs()
   spec = _spec(dropout=0.5)
-  params = _params(layers.Blocks(spec), x, is_attended)
+  params = _params(blocks.Blocks(spec), x, is_attended)
   same_layers = {"layers": jax.tree.map(lambda p: jnp.stack([p[0]] * 3), params["layers"])}
 
   def run(seed, depth=3):
     cut = jax.tree.map(lambda p: p[:depth], same_layers)
-    return np.asarray(layers.Blocks(_spec(dropout=0.5, depth=depth)).apply(
+    return np.asarray(blocks.Blocks(_spec(dropout=0.5, depth=depth)).apply(
         {"params": cut}, x, is_attended, deterministic=False,
         rngs={"dropout": jax.random.key(seed)}))
 
@@ -163,37 +155,25 @@ def test_bfloat16_computes_near_float32_and_returns_float32_logits(norm):
   ids, pad_mask, is_masked = builders.sentences()
   batch = builders.masked("drop", ids, pad_mask, is_masked, num_kept=8)
   model = builders.mae_model(norm=norm)
-  params = nn.unbox(model.init(jax.random.key(0), batch))["params"]
+  params = nn.unbox(model.init(jax.random.key(0), builders.inputs_of(batch)))["params"]
   assert all(p.dtype == jnp.float32 for p in jax.tree.leaves(params))
   half = builders.mae_model(norm=norm, dtype="bfloat16")
-  got = half.apply({"params": params}, batch)
-  assert got.dtype == jnp.float32
-  hidden = half.apply({"params": params}, ids, pad_mask, method="encode")
-  assert hidden.dtype == jnp.bfloat16
-  np.testing.assert_allclose(got, model.apply({"params": params}, batch), atol=0.02)
-
-
-@pytest.mark.parametrize("changes, message", [
-    (dict(norm="middle"), "Known: post, pre"),
-    (dict(attention="flash"), "Known: explicit, xla, cudnn"),
-    (dict(dtype="float16"), "Known: float32, bfloat16"),
-    (dict(remat="sometimes"), "dots_saveable"),
-    (dict(num_heads=3), "does not divide into 3 heads")])
-def test_an_unknown_option_names_the_known_ones(changes, message):
-  with pytest.raises(ValueError, match=message):
-    _spec(**changes)
+  got = builders.logits(half, params, batch)
+  assert got.dtype == np.float32
+  assert builders.encode(half, params, ids, pad_mask).dtype == jnp.bfloat16
+  np.testing.assert_allclose(got, builders.logits(model, params, batch), atol=0.02)
 
 
 def test_too_many_tokens_are_refused_with_the_setting_that_limits_them():
   batch = builders.masked("replace", *builders.sentences())
-  with pytest.raises(ValueError, match="model.max_positions >= 12"):
+  with pytest.raises(errors.UserError, match="12 tokens.*encoder.max_positions=11"):
     builders.random_params(builders.masked_lm_model(max_positions=11), batch)
 
 
 def test_every_parameter_carries_logical_axis_names_of_its_rank():
   batch = builders.masked("drop", *builders.sentences(), num_kept=8)
   model = builders.mae_model(norm="pre")
-  boxed = jax.eval_shape(lambda: model.init(jax.random.key(0), batch))["params"]
+  boxed = jax.eval_shape(lambda: model.init(jax.random.key(0), builders.inputs_of(batch)))["params"]
   seen = set()
   for leaf in jax.tree.leaves(boxed, is_leaf=lambda x: isinstance(x, nn.LogicallyPartitioned)):
     assert isinstance(leaf, nn.LogicallyPartitioned)
