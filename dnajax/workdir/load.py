@@ -54,6 +54,12 @@ def load(path, *, step="best"):
                  is_best=is_best)
 
 
+def read_model(path, *, step="best"):
+  """The config.model.ModelSpec of a run, without its parameters; errors as of `load`."""
+  chosen, _ = find_step(path, step)
+  return model_lib.from_dict(checkpointing.read_meta(path, chosen)["model"])
+
+
 def find_step(path, step="best"):
   """Which saved step is meant.
 

@@ -41,6 +41,7 @@ def test_the_model_is_built_from_the_meta_alone(workdir):
   assert trained.model.encoder.width == 8
   assert trained.tokenizer.num_tokens == 10
   assert hasattr(trained.module, "apply")
+  assert load.read_model(workdir) == trained.model
 
 
 def test_what_is_wrong_is_one_line(workdir, tmp_path):
