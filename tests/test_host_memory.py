@@ -5,11 +5,11 @@ import sys
 
 import pytest
 
-from dnajax import host_memory
+from dnajax.devices import host_memory
 
 _STEPS = """
 import resource
-from dnajax import host_memory
+from dnajax.devices import host_memory
 {call}
 import jax, jax.numpy as jnp
 

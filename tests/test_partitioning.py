@@ -3,7 +3,8 @@ import jax.numpy as jnp
 import pytest
 from flax import linen as nn
 
-from dnajax import errors, partitioning
+from dnajax.devices import partitioning
+from dnajax.shell import errors
 
 
 def test_minus_one_takes_the_remaining_devices():
