@@ -22,6 +22,7 @@ class MeanLoss(base.Evaluator):
   masking: settings.Masking | None = None
 
   needs_task = True
+  yields_perplexity = True  # what a curriculum may listen to
 
   def check(self, setup):
     """Numbers, and whether anything is masked at all."""
@@ -35,7 +36,7 @@ class MeanLoss(base.Evaluator):
     """Runs stand in one table if they were asked the same."""
     return (f"loss on {self.split}, "
             + ("the run's own task" if self.masking is None else
-               f"{base.in_words(self.masking.selection)} for every run"))
+               f"{self.masking.selection.name} for every run"))
 
   def build(self, context):
     """A `Runner`."""
@@ -59,12 +60,9 @@ def _masking(masking):
   """How is masked; a curriculum is always evaluated in its first stage."""
   if masking is None:
     return ""
-  selection = masking.settings.selection
-  rate = next(iter(selection.rates()), 0) if hasattr(selection, "probability") else 0
-  return (f"{base.in_words(selection)} selection, "
-          + (f"probability {rate:g}" if rate else f"ratio {selection.ratio:g}")
-          + f", {base.in_words(masking.settings.corruption)}; perplexity and accuracy of the "
-          "selected tokens; ")
+  selection, corruption = masking.settings.selection, masking.settings.corruption
+  return (f"{selection.name} selection, {selection.rate_name} {selection.rates()[0]:g}, "
+          f"{base.in_words(corruption)}; perplexity and accuracy of the selected tokens; ")
 
 
 class Runner:

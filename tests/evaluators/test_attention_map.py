@@ -4,15 +4,16 @@ import functools
 import sys
 from pathlib import Path
 
+import evaluating
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dnajax import config as config_lib
-from dnajax import errors, evaluate, partitioning
-from dnajax.evaluators import attention_map, base
+from dnajax.devices import partitioning
+from dnajax.evaluators import attention_map
+from dnajax.shell import errors
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "models"))
 import builders  # noqa: E402
@@ -29,7 +30,7 @@ def slow_probabilities(q, k, is_attended):
 @pytest.mark.parametrize("kind", ["mae", "masked_lm"])
 def test_the_models_probabilities_are_the_softmax_of_their_queries_and_keys(kind, attention):
   model = getattr(builders, f"{kind}_model")(attention=attention)
-  ids, pad_mask, is_masked = builders.sentences()
+  ids, pad_mask, is_masked = map(jnp.asarray, builders.sentences())
   params = builders.random_params(
       model, builders.masked("replace", ids, pad_mask, is_masked))
   _, kept = jax.jit(lambda params: model.apply(
@@ -49,9 +50,10 @@ def test_the_models_probabilities_are_the_softmax_of_their_queries_and_keys(kind
 
 def test_asking_for_attention_changes_no_output_and_nobody_else_gets_it():
   model = builders.masked_lm_model()
-  ids, pad_mask, is_masked = builders.sentences()
+  ids, pad_mask, is_masked = map(jnp.asarray, builders.sentences())
   batch = builders.masked("replace", ids, pad_mask, is_masked)
-  assert set(jax.eval_shape(model.init, jax.random.key(0), batch)) == {"params"}
+  assert set(jax.eval_shape(model.init, jax.random.key(0), builders.inputs_of(batch))) == {
+      "params"}
   params = builders.random_params(model, batch)
 
   def encode(params, **more):
@@ -67,7 +69,7 @@ def test_asking_for_attention_changes_no_output_and_nobody_else_gets_it():
 def slow_means(probabilities, pad_mask):
   """{metric: [N, H]}, one query at a time."""
   num_layers, num_rows, num_heads, length, _ = probabilities.shape
-  out = {name: np.zeros((num_layers, num_heads)) for name in attention_map.METRICS}
+  out = {name: np.zeros((num_layers, num_heads)) for name in attention_map.UNITS}
   for n, h in np.ndindex(num_layers, num_heads):
     entropy, relative, largest = [], [], []
     for b in range(num_rows):
@@ -77,7 +79,7 @@ def slow_means(probabilities, pad_mask):
         largest.append(p.max())
         if len(p) > 1:
           relative.append(entropy[-1] / np.log(len(p)))
-    for name, values in zip(attention_map.METRICS, (entropy, relative, largest), strict=True):
+    for name, values in zip(attention_map.UNITS, (entropy, relative, largest), strict=True):
       out[name][n, h] = np.mean(values)
   return out
 
@@ -104,43 +106,47 @@ def test_even_attention_has_the_entropy_of_the_number_of_keys():
       {"entropy": np.log(5), "relative_entropy": 1, "max_weight": 0.2}, rel=1e-5)
 
 
-def run_of(config, mesh=None, **options):
-  derived = config_lib.derive(config)
-  model = config_lib.build_model(config, derived)
-  params = evaluate.initial_params(config, derived, model)
-  entry = config_lib.from_dict({"type": "attention_map", "num_records": 20, **options})
-  evaluator = attention_map.from_config(entry, base.Context(config, derived, model, mesh))
-  return evaluator, dict(evaluator.run(params))
+def run_of(data_dir, mesh=None, spec=None, **options):
+  runner, params = evaluating.build_on(data_dir, "attention_map", mesh=mesh, spec=spec,
+                                       **dict(num_records=20) | options)
+  return runner, evaluating.values(runner, params)
 
 
-def test_numbers_do_not_depend_on_batches_devices_or_kind_of_attention(tiny_config):
-  _, alone = run_of(tiny_config(), batch_size=7)
+def test_numbers_do_not_depend_on_batches_devices_or_kind_of_attention(tiny_data):
+  _, alone = run_of(tiny_data, batch_size=7)
   assert 0 < alone["relative_entropy_layer2"] <= 1 and alone["num_records"] == 20
   assert "entropy_layer3" not in alone
   mesh = partitioning.make_mesh({"data": 4, "fsdp": 2, "tensor": 1})
   with partitioning.use(mesh):
-    _, spread = run_of(tiny_config(), mesh=mesh, batch_size=16)
+    _, spread = run_of(tiny_data, mesh=mesh, batch_size=16)
   assert spread == pytest.approx(alone, rel=1e-4)
-  _, fused = run_of(tiny_config(model__attention="xla"), batch_size=20)
+  _, fused = run_of(tiny_data, spec=evaluating.model(attention="xla"), batch_size=20)
   assert fused == pytest.approx(alone, rel=1e-4)
 
 
-def test_the_figure_writes_every_value_into_its_cell(tiny_config):
+def test_an_encoder_without_attention_gives_no_values_and_says_so(tiny_data):
+  spec = evaluating.model(encoder="conv", objective="masked_lm")
+  runner, values = run_of(tiny_data, spec=spec, batch_size=20)
+  assert values == {"num_records": 20} and runner.figures() == {}
+  assert "no attention" in runner.protocol
+
+
+def test_the_figure_writes_every_value_into_its_cell(tiny_data):
   pytest.importorskip("matplotlib")
-  evaluator, got = run_of(tiny_config(), batch_size=20)
+  evaluator, got = run_of(tiny_data, batch_size=20)
   panels = evaluator.figures()["attention_map"].axes[:3]
-  for axes, form, scale, metric in zip(
-      panels, ("{:.2f}", "{:.1f}", "{:.1f}"), (1, 100, 100), attention_map.METRICS,
+  for axes, form, scale, name in zip(
+      panels, ("{:.2f}", "{:.1f}", "{:.1f}"), (1, 100, 100), attention_map.UNITS,
       strict=True):
     cells = np.asarray(axes.images[0].get_array())                 # [N, H]
     assert [text.get_text() for text in axes.texts] == [form.format(x) for x in cells.ravel()]
     np.testing.assert_allclose(
-        cells.mean(axis=1), [scale * got[f"{metric}_layer{n}"] for n in (1, 2)], rtol=1e-6)
+        cells.mean(axis=1), [scale * got[f"{name}_layer{n}"] for n in (1, 2)], rtol=1e-6)
 
 
 @pytest.mark.parametrize(("options", "text"), [
     (dict(num_records=0), "at least 1"), (dict(split="nowhere"), "no split"),
-    (dict(heads=3), "no such key")])
-def test_wrong_options_are_refused(tiny_config, options, text):
+    (dict(heads=3), "There is no config.evals.it.heads")])
+def test_wrong_options_are_refused(tiny_data, options, text):
   with pytest.raises(errors.UserError, match=text):
-    run_of(tiny_config(), **options)
+    run_of(tiny_data, **options)

@@ -4,13 +4,12 @@ import os
 import stat
 import sys
 
-import ml_collections
+import evaluating
 import numpy as np
 import pytest
 
-from dnajax import bases as base_codes
-from dnajax import config as config_lib
-from dnajax.evaluators import base, best_hit
+from dnajax.evaluators import best_hit
+from dnajax.tokens import bases as base_codes
 
 # Pretends to be vsearch: the key that agrees at most places, then the next.
 FAKE = f"""#!{sys.executable}
@@ -39,41 +38,39 @@ def path(tmp_path, monkeypatch):
   return add
 
 
-def make(config, **changes):
-  derived = config_lib.derive(config)
-  model = config_lib.build_model(config, derived)
-  spec = ml_collections.ConfigDict(
-      {**config.evals.knn_genus, "features": "best_hit", **changes})
-  return base.make(spec, base.Context(config, derived, model))
+def make(data_dir, **changes):
+  runner, _ = evaluating.build_on(data_dir, "knn", **dict(
+      key_split="train", query_split="unseen", label="genus", features="best_hit") | changes)
+  return runner
 
 
-def test_label_is_that_of_the_best_hit(path, tiny_config):
+def test_label_is_that_of_the_best_hit(path, tiny_data):
   path("vsearch", FAKE)
-  evaluator = make(tiny_config(), query_split="train")
-  values = dict(evaluator.run(None))
+  evaluator = make(tiny_data, query_split="train")
+  values = evaluating.values(evaluator, None)
   assert values["accuracy"] == values["macro_f1"] == 1      # finds itself
   assert values["num_without_hit"] == 0
-  alone = dict(make(tiny_config(), query_split="train", leave_one_out=True).run(None))
+  alone = evaluating.values(make(tiny_data, query_split="train", leave_one_out=True), None)
   assert 0 < alone["accuracy"] < 1
   assert "VSEARCH" in evaluator.protocol
 
 
-@pytest.mark.parametrize("program", best_hit.PROGRAMS)
-def test_an_absent_program_gives_no_scores_and_says_so(path, tiny_config, program):
-  evaluator = make(tiny_config(), program=program)
-  values = dict(evaluator.run(None))
+@pytest.mark.parametrize("program", best_hit.NAMES)
+def test_an_absent_program_gives_no_scores_and_says_so(path, tiny_data, program):
+  evaluator = make(tiny_data, program=program)
+  values = evaluating.values(evaluator, None)
   assert "accuracy" not in values and values["num_queries"] > 0
   assert f"the program {program} was not found" in evaluator.protocol
   assert "install" in evaluator.protocol
 
 
-def test_a_program_that_fails_gives_no_scores_and_its_last_words(path, tiny_config):
+def test_a_program_that_fails_gives_no_scores_and_its_last_words(path, tiny_data):
   path("vsearch", "#!/bin/sh\necho first >&2\necho 'out of memory' >&2\nexit 3\n")
-  evaluator = make(tiny_config())
-  assert "accuracy" not in dict(evaluator.run(None))
+  evaluator = make(tiny_data)
+  assert "accuracy" not in evaluating.values(evaluator, None)
   assert "ended with code 3 and said: out of memory" in evaluator.protocol
   path("vsearch", FAKE)                          # repaired: the next run has scores
-  assert "accuracy" in dict(evaluator.run(None))
+  assert "accuracy" in evaluating.values(evaluator, None)
   assert "no values" not in evaluator.protocol
 
 

@@ -1,12 +1,12 @@
 """Maps of features: the choice of labels, the numbers, the picture."""
 
+import evaluating
 import numpy as np
 import pytest
 
-from dnajax import config as config_lib
-from dnajax import errors, evaluate
 from dnajax.data import records
-from dnajax.evaluators import base, embedding_map, projection, specs
+from dnajax.evaluators import embedding_map, libraries, projection
+from dnajax.shell import errors
 
 pytest.importorskip("sklearn")
 threadpoolctl = pytest.importorskip("threadpoolctl")  # comes with scikit-learn
@@ -41,8 +41,8 @@ def test_groups_that_are_apart_are_seen_and_groups_that_are_not_are_not():
   names = {4: "a", 7: "b", 9: "c"}
 
   def run(rows):
-    return dict(embedding_map.EmbeddingMap(
-        lambda params: rows, labels, names, method="pca").run(None))
+    return evaluating.values(embedding_map.Runner(
+        lambda params: rows, labels, names, method="pca"), None)
 
   got = run(apart)
   assert got["neighbor_agreement"] == 1 and got["silhouette"] > 0.9
@@ -80,26 +80,20 @@ def test_umap_works_or_its_absence_is_explained():
 
 def test_an_absent_library_is_named_with_the_way_to_install_it():
   with pytest.raises(errors.UserError, match=r"no_such_library.*pip install 'dnajax\[eval\]'"):
-    specs.check_library("no_such_library")
+    libraries.check("no_such_library")
 
 
-def make(config, **options):
-  derived = config_lib.derive(config)
-  model = config_lib.build_model(config, derived)
-  params = evaluate.initial_params(config, derived, model)
-  entry = config_lib.from_dict({
-      "type": "embedding_map", "split": "train", "method": "pca", "min_per_label": 2,
-      "max_per_label": 999, "batch_size": 16, **options})
-  return embedding_map.from_config(entry, base.Context(config, derived, model)), params
+def make(data_dir, **options):
+  return evaluating.build_on(data_dir, "embedding_map", **dict(
+      split="train", method="pca", min_per_label=2, max_per_label=999, batch_size=16) | options)
 
 
-def test_the_map_shows_all_records_of_its_labels_under_their_names(tiny_config):
+def test_the_map_shows_all_records_of_its_labels_under_their_names(tiny_data):
   pytest.importorskip("matplotlib")
-  config = tiny_config()
-  evaluator, params = make(config, num_labels=3)
+  evaluator, params = make(tiny_data, num_labels=3)
   assert evaluator.figures() == {}
-  got = dict(evaluator.run(params))
-  split = records.open_split(records.find(config.data.dir, config.data.name), "train")
+  got = evaluating.values(evaluator, params)
+  split = records.open_split(evaluating.directory(tiny_data), "train")
   labels = split.labels("genus")
   fig = evaluator.figures()["embedding_map"]
   shown = {points.get_label(): len(points.get_offsets()) for points in fig.axes[0].collections}
@@ -123,17 +117,17 @@ def test_each_of_the_most_labels_has_a_style_of_its_own():
 
 def test_features_that_are_not_finite_give_nan_and_no_figure():
   pytest.importorskip("matplotlib")
-  evaluator = embedding_map.EmbeddingMap(
+  evaluator = embedding_map.Runner(
       lambda params: np.full((4, 3), np.nan), np.array([0, 0, 1, 1]), {0: "a", 1: "b"})
-  got = dict(evaluator.run(None))
+  got = evaluating.values(evaluator, None)
   assert np.isnan(got["neighbor_agreement"]) and np.isnan(got["silhouette"])
   assert evaluator.figures() == {}
 
 
 @pytest.mark.parametrize(("options", "text"), [
-    (dict(method="mds"), "tsne, umap, pca"), (dict(num_labels=99), "between 2 and 42"),
+    (dict(method="mds"), "'tsne', 'umap' or 'pca'"), (dict(num_labels=99), "between 2 and 42"),
     (dict(min_per_label=1), "at least 2"), (dict(min_per_label=500, max_per_label=501), "two are"),
     (dict(label="tribe"), "no labels of rank"), (dict(split="nowhere"), "no split")])
-def test_wrong_options_are_refused(tiny_config, options, text):
+def test_wrong_options_are_refused(tiny_data, options, text):
   with pytest.raises(errors.UserError, match=text):
-    make(tiny_config(), **options)
+    make(tiny_data, **options)

@@ -2,11 +2,11 @@
 
 import math
 
+import evaluating
 import pytest
 
-from dnajax import config as config_lib
-from dnajax import errors, evaluate
-from dnajax.evaluators import base, harmonic_mean, knn
+from dnajax.evaluators import harmonic_mean, knn
+from dnajax.shell import errors, metric
 
 
 @pytest.mark.parametrize("a, b, want", [
@@ -21,46 +21,60 @@ def test_no_number_has_no_harmonic_mean():
   assert math.isnan(harmonic_mean.harmonic_mean(-1, math.nan))
 
 
-def make(config, closed, open_, **others):
-  derived = config_lib.derive(config)
-  model = config_lib.build_model(config, derived)
-  context = base.Context(config, derived, model)
-  for name, spec in others.items():
-    config.evals[name] = spec
-  config.evals.balance = dict(type="harmonic_mean", every_steps=0, closed=closed, open=open_)
-  return harmonic_mean.from_config(config.evals.balance, context), context
+KNN = dict(key_split="train", label="genus", batch_size=16)
 
 
-def test_scores_are_those_of_the_named_entries_computed_once(tiny_config, monkeypatch):
-  config = tiny_config()
-  evaluator, context = make(config, "known/macro_accuracy", "knn_genus/accuracy", known={
-      **config.evals.knn_genus, "query_split": "test"})
-  params = evaluate.initial_params(config, context.derived, context.model)
-  calls, run = [], knn.Knn.run
-  monkeypatch.setattr(knn.Knn, "run",
+def make(data_dir, closed, open_, **others):
+  """(runner, context); the entry stands beside knn_genus, its k-mer counts and others."""
+  evals = {"knn_genus": evaluating.part("knn", **KNN, query_split="unseen"),
+           "knn_genus_kmers": evaluating.part("knn", **KNN, query_split="unseen",
+                                              features="kmer_counts", k=3), **others}
+  evals["balance"] = evaluating.part("harmonic_mean", closed="knn_genus/accuracy",
+                                     open="knn_genus/accuracy")
+  part = evaluating.part("harmonic_mean", closed=closed, open=open_, evals=evals)
+  assert set(part.others) == {closed.partition("/")[0], open_.partition("/")[0]}
+  context = evaluating.context(data_dir, evals={**evals, "balance": part})
+  return part.build(context), context
+
+
+def test_scores_are_those_of_the_named_entries_computed_once(tiny_data, monkeypatch):
+  known = evaluating.part("knn", **KNN, query_split="test")
+  runner, context = make(tiny_data, "known/macro_accuracy", "knn_genus/accuracy", known=known)
+  params = evaluating.params(context.model)
+  calls, run = [], knn.Runner.run
+  monkeypatch.setattr(knn.Runner, "run",
                       lambda self, params: calls.append(1) or run(self, params))
-  got = dict(evaluator.run(params))
-  closed = dict(base.make(config.evals.known, context).run(params))["macro_accuracy"]
-  open_ = dict(base.make(config.evals.knn_genus, context).run(params))["accuracy"]
+  got = evaluating.values(runner, params)
+  closed, open_ = (evaluating.values(context.evals[name].build(context), params)
+                   for name in ("known", "knn_genus"))
+  closed, open_ = closed["macro_accuracy"], open_["accuracy"]
   assert got == {"closed": closed, "open": open_, "harmonic_mean": pytest.approx(
       2 * closed * open_ / (closed + open_))}
-  assert dict(evaluator.run(params)) == got and len(calls) == 4
-  dict(evaluator.run({**params}))                      # other parameters: again
+  assert evaluating.values(runner, params) == got and len(calls) == 4
+  list(runner.run({**params}))                      # other parameters: again
   assert len(calls) == 6
+  assert {one.unit for one in runner.run(params)} == {"share"}
 
 
-def test_a_score_that_is_absent_gives_no_mean(tiny_config, monkeypatch):
+def test_scores_of_two_units_have_a_mean_without_one():
+  runner = harmonic_mean.Runner(lambda params: metric.Metric("ami", 0.5),
+                                lambda params: metric.Metric("accuracy", 0.5, "share"))
+  assert [(one.value, one.unit) for one in runner.run(None)] == [
+      (0.5, ""), (0.5, ""), (0.5, "share")]
+
+
+def test_a_score_that_is_absent_gives_no_mean(tiny_data, monkeypatch):
   monkeypatch.setenv("PATH", "")
-  config = tiny_config()
-  evaluator, _ = make(config, "aligned/accuracy", "knn_genus_kmers/accuracy", aligned={
-      **config.evals.knn_genus, "features": "best_hit"})
-  assert dict(evaluator.run(None)) == {}
+  aligned = evaluating.part("knn", **KNN, query_split="unseen", features="best_hit")
+  runner, _ = make(tiny_data, "aligned/accuracy", "knn_genus_kmers/accuracy",
+                   aligned=aligned)
+  assert list(runner.run(None)) == []
 
 
 @pytest.mark.parametrize("closed, says", [
-    ("knn_genus", "NAME/METRIC"), ("nobody/accuracy", "Names: .*knn_genus_kmers, .*masked_loss"),
+    ("knn_genus", "NAME/METRIC"), ("nobody/accuracy", "names: .*knn_genus, knn_genus_kmers"),
     ("balance/closed", "NAME/METRIC"), ("knn_genus/recall", "It has: accuracy, macro_accuracy"),
-    (3, "NAME/METRIC")])
-def test_wrong_names_are_told_with_the_right_ones(tiny_config, closed, says):
+    (3, "must be a text")])
+def test_wrong_names_are_told_with_the_right_ones(tiny_data, closed, says):
   with pytest.raises(errors.UserError, match=f"closed=.*{says}"):
-    make(tiny_config(), closed, "knn_genus/accuracy")
+    make(tiny_data, closed, "knn_genus/accuracy")

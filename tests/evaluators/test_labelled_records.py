@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from dnajax import errors
 from dnajax.evaluators import labelled
+from dnajax.shell import errors
 
 
 def side(split, rows):
@@ -26,3 +26,9 @@ def test_shared_sequences_are_counted_and_left_out_if_asked():
   assert labelled.split_shared(rest, keys, exclude=True) == (rest, 0)
   with pytest.raises(errors.UserError, match="nothing is left"):
     labelled.split_shared(keys, keys, exclude=True)
+
+
+def test_what_is_shared_is_said_in_a_protocol():
+  assert labelled.shared_in_words(1_250, "queries", "key") == (
+      "; 1,250 queries have a sequence that is also a key")
+  assert labelled.shared_in_words(0, "queries", "key") == ""

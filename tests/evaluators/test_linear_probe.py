@@ -2,16 +2,15 @@
 
 import sys
 
+import evaluating
 import jax
-import ml_collections
 import numpy as np
 import pytest
 from sklearn import linear_model, preprocessing
 
-from dnajax import config as config_lib
-from dnajax import errors, evaluate
 from dnajax.data import records
-from dnajax.evaluators import base, features, linear_probe
+from dnajax.evaluators import kmer_counts, linear_recipes
+from dnajax.shell import errors
 
 
 def points(seed=0, num_rows=90, num_classes=3):
@@ -51,7 +50,7 @@ def test_sgd_is_the_definition(batch_size):
   kwargs = dict(num_classes=3, learning_rate=0.05, momentum=0.9, weight_decay=0.1,
                 num_epochs=3, batch_size=batch_size)
   key = jax.random.key(4)
-  params, loss = linear_probe.fit_sgd(rows, labels // 10 - 1, key, **kwargs)
+  params, loss = linear_recipes.fit_sgd(rows, labels // 10 - 1, key, **kwargs)
   weights, want = slow_sgd(rows, labels // 10 - 1, key, **kwargs)
   np.testing.assert_allclose(params["kernel"], weights[:-1], atol=1e-4)
   np.testing.assert_allclose(params["bias"], weights[-1], atol=1e-4)
@@ -60,8 +59,8 @@ def test_sgd_is_the_definition(batch_size):
 
 def test_sgd_scales_all_features_by_one_mean_and_deviation():
   rows, labels = points()
-  first, _ = linear_probe.sgd(rows[:60], labels[:60], rows[60:], num_epochs=5)
-  second, _ = linear_probe.sgd(rows[:60] * 7 + 100, labels[:60], rows[60:] * 7 + 100,
+  first, _ = linear_recipes.sgd(rows[:60], labels[:60], rows[60:], num_epochs=5)
+  second, _ = linear_recipes.sgd(rows[:60] * 7 + 100, labels[:60], rows[60:] * 7 + 100,
                                num_epochs=5)
   np.testing.assert_array_equal(first, second)
   assert (first == labels[60:]).mean() > 0.6
@@ -69,7 +68,7 @@ def test_sgd_scales_all_features_by_one_mean_and_deviation():
 
 def test_sgd_that_diverges_predicts_nothing():
   rows, labels = points()
-  predicted, values = linear_probe.sgd(rows, labels, rows, learning_rate=1e38, num_epochs=3)
+  predicted, values = linear_recipes.sgd(rows, labels, rows, learning_rate=1e38, num_epochs=3)
   assert predicted is None and np.isnan(values["train_loss"])
 
 
@@ -77,7 +76,7 @@ def test_logistic_regression_is_that_of_scikit_learn_with_the_best_penalty():
   rows, labels = points(num_rows=150)
   train, valid, test = rows[:40], rows[40:90], rows[90:]
   strengths = (1e-4, 1e-2, 1.0)
-  predicted, values = linear_probe.logistic(
+  predicted, values = linear_recipes.logistic(
       train, labels[:40], valid, labels[40:90], test, strengths=strengths[::-1],
       max_iterations=500)
   scale = preprocessing.StandardScaler().fit(train)
@@ -92,78 +91,73 @@ def test_logistic_regression_is_that_of_scikit_learn_with_the_best_penalty():
 
 def test_too_few_iterations_are_said_and_not_warned_of(recwarn):
   rows, labels = points()
-  _, values = linear_probe.logistic(rows, labels, None, None, rows, strengths=(1.0,),
+  _, values = linear_recipes.logistic(rows, labels, None, None, rows, strengths=(1.0,),
                                     max_iterations=1)
   assert values == {"chosen_C": 1.0, "is_converged": 0.0}
   assert not recwarn.list
 
 
-def make(config, **changes):
-  derived = config_lib.derive(config)
-  model = config_lib.build_model(config, derived)
-  spec = ml_collections.ConfigDict(
-      dict(type="linear_probe", label="genus", features="encoder", batch_size=16) | changes)
-  evaluator = linear_probe.from_config(spec, base.Context(config, derived, model))
-  is_encoder = spec.features == "encoder"
-  return evaluator, evaluate.initial_params(config, derived, model) if is_encoder else None
+def make(data_dir, **changes):
+  return evaluating.build_on(data_dir, "linear_probe", **dict(
+      label="genus", batch_size=16) | changes)
 
 
-@pytest.mark.parametrize("recipe", linear_probe.RECIPES)
-def test_probe_of_an_encoder_beats_the_most_frequent_label(tiny_config, recipe):
-  evaluator, params = make(tiny_config(), recipe=recipe, num_epochs=20, learning_rate=0.1)
-  got = dict(evaluator.run(params))
-  simple, _ = make(tiny_config(), features="majority", recipe=recipe)
-  floor = dict(simple.run(params))
+@pytest.mark.parametrize("recipe", ["logistic", "sgd"])
+def test_probe_of_an_encoder_beats_the_most_frequent_label(tiny_data, recipe):
+  evaluator, params = make(tiny_data, recipe=recipe, num_epochs=20, learning_rate=0.1)
+  got = evaluating.values(evaluator, params)
+  simple, _ = make(tiny_data, features="majority", recipe=recipe)
+  floor = evaluating.values(simple, params)
   assert got["accuracy"] > floor["accuracy"] >= 1 / 8
   assert floor["macro_accuracy"] == pytest.approx(1 / 8)
   assert got["num_records"] == floor["num_records"] and got["num_unknown_labels"] == 0
   assert set(evaluator.metrics) <= got.keys()
 
 
-def test_kmer_probe_sees_frequencies(tiny_config):
-  config = tiny_config()
-  evaluator, _ = make(config, features="kmer_counts", k=2, C=0.5)
-  got = dict(evaluator.run(None))
-  directory = records.find(config.data.dir, config.data.name)
+def test_kmer_probe_sees_frequencies(tiny_data):
+  evaluator, _ = make(tiny_data, features="kmer_counts", k=2, C=0.5)
+  got = evaluating.values(evaluator, None)
+  directory = evaluating.directory(tiny_data)
   rows, labels = {}, {}
   for side in ("train", "test"):
     split = records.open_split(directory, side)
-    counts = features.kmer_counts(split.bases(np.arange(split.num_records), 72), 2)
+    counts = kmer_counts.kmer_counts(split.bases(np.arange(split.num_records), 72), 2)
     rows[side], labels[side] = counts / counts.sum(axis=1, keepdims=True), split.labels("genus")
-  predicted, _ = linear_probe.logistic(rows["train"], labels["train"], None, None,
+  predicted, _ = linear_recipes.logistic(rows["train"], labels["train"], None, None,
                                        rows["test"], strengths=(0.5,), max_iterations=100)
   assert got["accuracy"] == (predicted == labels["test"]).mean()
   assert got["chosen_C"] == 0.5 and "valid_accuracy" not in got
 
 
-def test_labels_that_training_never_saw_count_as_wrong(tiny_config):
-  evaluator, params = make(tiny_config(), label="species", test_split="unseen", C=1.0)
-  got = dict(evaluator.run(params))
+def test_labels_that_training_never_saw_count_as_wrong(tiny_data):
+  evaluator, params = make(tiny_data, label="species", test_split="unseen", C=1.0)
+  got = evaluating.values(evaluator, params)
   assert got["accuracy"] == 0 and got["num_unknown_labels"] > 0
 
 
-def test_features_that_are_not_finite_give_nan(tiny_config):
-  evaluator, params = make(tiny_config())
-  got = dict(evaluator.run(jax.tree.map(lambda x: x * np.nan, params)))
+def test_features_that_are_not_finite_give_nan(tiny_data):
+  evaluator, params = make(tiny_data)
+  got = evaluating.values(evaluator, jax.tree.map(lambda x: x * np.nan, params))
   assert np.isnan([got[name] for name in evaluator.metrics]).all()
 
 
 @pytest.mark.parametrize("key, value, says", [
     ("recipe", "adam", "'sgd'"), ("features", "pixels", "'kmer_counts'"), ("C", -1.0, "above 0"),
-    ("C", (), "empty"), ("num_epochs", 0, "at least 1"), ("lr", 1.0, "no such key"),
+    ("C", (), "one number or more"), ("num_epochs", 0, "at least 1"),
+    ("lr", 1.0, "There is no config.evals.it.lr"),
     ("label", "phylum", "no labels of rank|same phylum")])
-def test_wrong_keys_are_told_with_what_is_right(tiny_config, key, value, says):
+def test_wrong_keys_are_told_with_what_is_right(tiny_data, key, value, says):
   with pytest.raises(errors.UserError, match=says):
-    make(tiny_config(), **{key: value})
+    make(tiny_data, **{key: value})
 
 
-def test_absent_scikit_learn_is_told_before_anything_runs(tiny_config, monkeypatch):
+def test_absent_scikit_learn_is_told_before_anything_runs(tiny_data, monkeypatch):
   monkeypatch.setitem(sys.modules, "sklearn", None)
   with pytest.raises(errors.UserError, match=r"pip install 'dnajax\[eval\]'.*recipe='sgd'"):
-    make(tiny_config())
-  make(tiny_config(), recipe="sgd")
+    make(tiny_data)
+  make(tiny_data, recipe="sgd")
 
 
-def test_kmer_frequencies_that_would_fill_the_memory_are_refused(tiny_config):
+def test_kmer_frequencies_that_would_fill_the_memory_are_refused(tiny_data):
   with pytest.raises(errors.UserError, match="GiB.*Lower k"):
-    make(tiny_config(), features="kmer_counts", k=14)
+    make(tiny_data, features="kmer_counts", k=14)

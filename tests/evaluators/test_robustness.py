@@ -1,14 +1,16 @@
 """Lost tokens: against loops, and against the 1-NN evaluator where nothing is lost."""
 
+import evaluating
 import jax
+import jax.numpy as jnp
 import numpy as np
 import oracles
 import pytest
 
-from dnajax import bases as base_codes
-from dnajax import config as config_lib
-from dnajax import errors, evaluate, partitioning
-from dnajax.evaluators import base, labelled, robustness
+from dnajax.devices import partitioning
+from dnajax.evaluators import labelled, robustness
+from dnajax.shell import errors
+from dnajax.tokens import bases as base_codes
 from dnajax.tokens import kmers
 from dnajax.tokens import vocabulary as vocabulary_lib
 
@@ -45,7 +47,7 @@ def test_lost_tokens_are_the_definition(name, mode, jit):
   vocabulary, rng = VOCABULARIES[name], np.random.default_rng(0)
   bases = oracles.random_codes(rng, 6, 24)
   bases[3] = base_codes.PAD
-  tokens = kmers.tokenize(bases, vocabulary=vocabulary, stride=2)
+  tokens = kmers.tokenize(jnp.asarray(bases), vocabulary=vocabulary, stride=2)
   draws = rng.random(tokens.ids.shape).astype(np.float32)
   for rate in (0.0, 0.4, 0.95):
     with jax.disable_jit(not jit):
@@ -74,40 +76,29 @@ def test_mean_height_is_the_area_over_the_width():
   assert robustness.mean_height((0.2,), (0.7,)) == 0.7
 
 
-def run_of(config, entry, mesh=None):
-  derived = config_lib.derive(config)
-  model = config_lib.build_model(config, derived)
-  params = evaluate.initial_params(config, derived, model)
-  context = base.Context(config, derived, model, mesh)
-  evaluator = robustness.from_config(config_lib.from_dict(entry), context)
-  return evaluator, dict(evaluator.run(params)), (context, params)
-
-
-def test_nothing_lost_is_the_1nn_evaluator(tiny_config):
-  config = tiny_config()
-  _, got, (context, params) = run_of(
-      config, {"type": "robustness", "rates": [0.0], "batch_size": 16})
-  knn = dict(base.make(config.evals.knn_genus, context).run(params))
+def test_nothing_lost_is_the_1nn_evaluator(tiny_data):
+  got = evaluating.run_of(tiny_data, "robustness", rates=[0.0], batch_size=16)
+  knn = evaluating.run_of(tiny_data, "knn", key_split="train", query_split="unseen",
+                          label="genus", batch_size=16)
   for mode in robustness.MODES:
     assert got[f"accuracy_{mode}_0"] == pytest.approx(knn["accuracy"], abs=1e-6)
   assert got["num_queries"] == knn["num_queries"] and got["num_keys"] == knn["num_keys"]
 
 
-def test_features_are_the_encoders_of_what_is_left_one_record_at_a_time(tiny_config):
-  config = tiny_config()
-  _, _, (context, params) = run_of(config, {
-      "type": "robustness", "rates": [0.5], "modes": ["mask"], "batch_size": 16})
+def test_features_are_the_encoders_of_what_is_left_one_record_at_a_time(tiny_data):
+  context = evaluating.context(tiny_data)
+  spec, params = context.model, evaluating.params(context.model)
   side = labelled.read(context, "unseen", "genus", 5)
-  tokens = kmers.tokenize(side.bases, vocabulary=context.derived.vocabulary, stride=3)
+  tokens = spec.tokenizer(jnp.asarray(side.bases))
   draws = np.asarray(robustness.draws(3, side.ids, tokens.ids.shape[1]))
   encode = robustness.Encode(context, seed=3, batch_size=4)
-  alone = jax.jit(lambda ids, is_real: context.model.apply(
+  alone = jax.jit(lambda ids, is_real: spec.module.apply(
       {"params": params}, ids[None], is_real[None], method="encode")[0])
   for mode in robustness.MODES:
     rows, left = encode(params, side, mode, 0.5)
     shown, want_left = slow_lose(
         np.asarray(tokens.ids), np.asarray(tokens.pad_mask), draws, np.float32(0.5), mode,
-        context.derived.vocabulary)
+        spec.tokenizer.vocabulary)
     assert left.tolist() == want_left
     for row, pairs in zip(rows, shown, strict=True):
       ids, is_real = np.zeros(tokens.ids.shape[1], np.int32), np.zeros(len(draws[0]), bool)
@@ -117,12 +108,12 @@ def test_features_are_the_encoders_of_what_is_left_one_record_at_a_time(tiny_con
       np.testing.assert_allclose(row, want, atol=1e-5)
 
 
-def test_numbers_do_not_depend_on_batches_or_devices(tiny_config):
-  entry = {"type": "robustness", "rates": [0.4], "modes": ["mask", "delete"]}
-  _, alone, _ = run_of(tiny_config(), {**entry, "batch_size": 7})
+def test_numbers_do_not_depend_on_batches_or_devices(tiny_data):
+  entry = dict(rates=[0.4], modes=["mask", "delete"])
+  alone = evaluating.run_of(tiny_data, "robustness", **entry, batch_size=7)
   mesh = partitioning.make_mesh({"data": 4, "fsdp": 2, "tensor": 1})
   with partitioning.use(mesh):
-    _, spread, _ = run_of(tiny_config(seed=0), {**entry, "batch_size": 16}, mesh)
+    spread = evaluating.run_of(tiny_data, "robustness", **entry, batch_size=16, mesh=mesh)
   assert spread == pytest.approx(alone, abs=0.04)   # one query may change its neighbour
 
 
@@ -132,33 +123,32 @@ def test_queries_without_tokens_count_as_wrong_and_nan_stays_nan():
 
   def queries(left, scale=1.0):
     rows = scale * np.eye(2)
-    return robustness.Robustness(
+    return robustness.Runner(
         lambda params: np.eye(2), lambda params, mode, rate: (rows, np.array(left)),
         Side, Side, rates=(0.5,), modes=("drop",))
 
-  assert dict(queries([3, 2]).run(None))["accuracy_drop_0.5"] == 1
-  assert dict(queries([3, 0]).run(None))["accuracy_drop_0.5"] == 0.5
-  assert np.isnan(dict(queries([3, 2], np.nan).run(None))["accuracy_drop_0.5"])
+  assert evaluating.values(queries([3, 2]), None)["accuracy_drop_0.5"] == 1
+  assert evaluating.values(queries([3, 0]), None)["accuracy_drop_0.5"] == 0.5
+  assert np.isnan(evaluating.values(queries([3, 2], np.nan), None)["accuracy_drop_0.5"])
 
 
 @pytest.mark.parametrize(("option", "value", "text"), [
-    ("rates", [0.5, 0.1], "increasing"), ("rates", [1.0], "below 1"), ("rates", [], "empty"),
-    ("modes", ["melt"], "mask, drop, delete"), ("batch_size", 0, "at least 1"),
-    ("batch_size", "many", "of the kind of 256"), ("shares", [0.5], "It has: key_split"),
-    ("features", "kmer_counts", "encoder")])
-def test_wrong_options_are_refused_by_name(tiny_config, option, value, text):
-  config = tiny_config()
-  entry = config_lib.from_dict({"type": "robustness", option: value})
+    ("rates", [0.5, 0.1], "increasing"), ("rates", [1.0], "below 1"), ("rates", [], "increasing"),
+    ("modes", ["melt"], "'mask', 'drop' or 'delete'"), ("modes", [], "each once"),
+    ("batch_size", 0, "at least 1"), ("batch_size", "many", "whole number"),
+    ("shares", [0.5], "It has: .*key_split"), ("features", "kmer_counts", "There is no")])
+def test_wrong_options_are_refused_by_name(option, value, text):
   with pytest.raises(errors.UserError, match=text) as error:
-    robustness.from_config(entry, base.Context(config, config_lib.derive(config), None))
+    evaluating.part("robustness", **{option: value})
   assert option in str(error.value)
 
 
-def test_figure_has_one_curve_per_mode_in_per_cent(tiny_config):
+def test_figure_has_one_curve_per_mode_in_per_cent(tiny_data):
   pytest.importorskip("matplotlib")
-  evaluator, got, _ = run_of(
-      tiny_config(), {"type": "robustness", "rates": [0.0, 0.6], "batch_size": 16})
-  axes = evaluator.figures()["robustness"].axes[0]
+  runner, params = evaluating.build_on(tiny_data, "robustness", rates=[0.0, 0.6],
+                                       batch_size=16)
+  got = evaluating.values(runner, params)
+  axes = runner.figures()["robustness"].axes[0]
   curves = [line.get_xydata() for line in axes.lines]
   for mode, curve in zip(robustness.MODES, curves, strict=True):
     np.testing.assert_allclose(curve, [[0, 100 * got[f"accuracy_{mode}_0"]],

@@ -40,8 +40,9 @@ def test_one_class_alone_has_no_correlation_and_no_positives():
   assert scores.matthews(same, same) == 0
   assert scores.matthews(same, np.array([2, 2, 1, 1, 2])) == 0
   assert scores.positive_f1(same, same, positive=1) == 0
-  assert dict(scores.classification(same, same)) == {
-      "accuracy": 1, "macro_accuracy": 1, "macro_f1": 1}
+  assert [(one.name, one.value, one.unit) for one in scores.classification(same, same)] == [
+      (name, 1, "share") for name in scores.CLASSIFICATION]
+  assert all(np.isnan(one.value) for one in scores.classification(same, None))
 
 
 def test_matthews_of_many_records_does_not_overflow():

@@ -1,11 +1,11 @@
 """The token table: letters, neighbours, shares by chance, the picture."""
 
+import evaluating
 import numpy as np
 import pytest
 
-from dnajax import config as config_lib
-from dnajax import errors, evaluate
-from dnajax.evaluators import base, scores, token_map
+from dnajax.evaluators import scores, token_map
+from dnajax.shell import errors
 from dnajax.tokens import vocabulary as vocabulary_lib
 
 pytest.importorskip("sklearn")
@@ -52,26 +52,23 @@ def test_a_table_ordered_by_one_part_shows_that_part(planted):
   _, words = token_map.letters(vocabulary_lib.Vocabulary(4))
   classes = np.unique(token_map.parts(words)[planted], return_inverse=True)[1]
   table = rng.normal(size=(16, 8))[classes] + 0.01 * rng.normal(size=(256, 8))
-  got = dict(token_map.TokenMap(lambda params: table, words, method="pca").run(None))
+  got = evaluating.values(
+      token_map.Runner(lambda params: table, words, method="pca"), None)
   other = {"centre": "ends", "ends": "centre"}[planted]
   assert got[f"same_{planted}"] == 1 and got["num_tokens"] == 256
   assert got[f"same_{other}"] < 0.3
   assert got[f"same_{other}_by_chance"] == pytest.approx(15 / 255)
 
 
-def make(config, **options):
-  derived = config_lib.derive(config)
-  model = config_lib.build_model(config, derived)
-  entry = config_lib.from_dict({"type": "token_map", "method": "pca", **options})
-  return (token_map.from_config(entry, base.Context(config, derived, model)),
-          evaluate.initial_params(config, derived, model))
+def make(data_dir, **options):
+  return evaluating.build_on(data_dir, "token_map", **dict(method="pca") | options)
 
 
-def test_the_picture_shows_the_kmers_of_each_centre_and_no_special_token(tiny_config):
+def test_the_picture_shows_the_kmers_of_each_centre_and_no_special_token(tiny_data):
   pytest.importorskip("matplotlib")
-  evaluator, params = make(tiny_config())
+  evaluator, params = make(tiny_data)
   assert evaluator.figures() == {}
-  got = dict(evaluator.run(params))
+  got = evaluating.values(evaluator, params)
   assert got["num_tokens"] == 64 and 0 <= got["same_centre"] <= 1
   fig = evaluator.figures()["token_map"]
   colours = [tuple(colour) for points in fig.axes[0].collections
@@ -81,18 +78,18 @@ def test_the_picture_shows_the_kmers_of_each_centre_and_no_special_token(tiny_co
   assert [text.get_text() for text in fig.legends[0].get_texts()] == [
       a + b for a in "ACGT" for b in "ACGT"]
   broken = {"encoder": {"word": np.full((66, 16), np.nan)}}
-  assert np.isnan(dict(evaluator.run(broken))["same_centre"]) and evaluator.figures() == {}
+  assert np.isnan(evaluating.values(evaluator, broken)["same_centre"]) and evaluator.figures() == {}
 
 
-def test_fewer_tokens_in_the_picture_change_no_number(tiny_config):
+def test_fewer_tokens_in_the_picture_change_no_number(tiny_data):
   pytest.importorskip("matplotlib")
-  few, params = make(tiny_config(), max_tokens=10)
-  whole, _ = make(tiny_config())
-  assert dict(few.run(params)) == dict(whole.run(params))
+  few, params = make(tiny_data, max_tokens=10)
+  whole, _ = make(tiny_data)
+  assert evaluating.values(few, params) == evaluating.values(whole, params)
   axes = few.figures()["token_map"].axes[0]
   assert sum(len(points.get_offsets()) for points in axes.collections) == 10
 
 
-def test_kmers_of_one_nucleotide_are_refused(tiny_config):
+def test_kmers_of_one_nucleotide_are_refused(tiny_data):
   with pytest.raises(errors.UserError, match="tokens.k >= 2"):
-    make(tiny_config(tokens__k=1, tokens__stride=1, model__max_positions=72))
+    make(tiny_data, spec=evaluating.model(k=1))
