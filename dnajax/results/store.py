@@ -49,7 +49,8 @@ def load(workdir):
   path = files.path(workdir) / "report" / FILE
   try:
     found = json.loads(path.read_text("utf-8"))
-    found["run"]["name"], found["results"]    # noqa: B018  (is it one of ours?)
+    # Is it one of ours?
+    found["run"]["setting"], [entry["unit"] for entry in found["results"]]  # noqa: B018
     queries = path.with_name(QUERIES)
     if queries.exists():
       with queries.open("rb") as file, np.load(file) as arrays:

@@ -1,35 +1,38 @@
-"""dnajax.evaluate: what it says equals what training said, and wrong workdirs."""
+"""measure.evaluate: what it says equals what training said, and wrong workdirs."""
 
 import json
 import shutil
-import subprocess
-import sys
 
+import jax
 import numpy as np
 import pytest
+import tiny
 from flax.core import meta as flax_meta
 
-from dnajax import checkpointing, errors, evaluate, partitioning
-from dnajax import config as config_lib
-from dnajax.training import metrics
-from dnajax.training import state as state_lib
+from dnajax.config import plan as plan_lib
+from dnajax.config import registry
+from dnajax.evaluators import base
+from dnajax.results import measure
+from dnajax.shell import errors
+from dnajax.training import run
+from dnajax.workdir import checkpointing, load, metrics
+
+
+def quiet(text):
+  del text
 
 
 @pytest.fixture(scope="module")
 def workdir(tiny_data, tmp_path_factory):
   """A finished run with evaluations at 0, 4 and 8, checkpoints at 3, 6 and 8."""
-  from configs import barcodemae
-  from dnajax.training import run
-  config = barcodemae.get_config("tiny")
-  config.data.dir = str(tiny_data)
   path = tmp_path_factory.mktemp("runs") / "tiny"
-  run.run(config, path)
+  run.run(tiny.values("barcodemae", tiny_data), path)
   return path
 
 
 @pytest.fixture(scope="module")
 def found(workdir):
-  return evaluate.evaluate(workdir, say=lambda text: None)
+  return measure.evaluate(workdir, say=quiet)
 
 
 def value_of(found, **wanted):
@@ -40,7 +43,7 @@ def value_of(found, **wanted):
 
 def test_untrained_and_trained_columns_are_what_training_reported(workdir, found):
   rows = metrics.read_rows(workdir / "metrics.jsonl")
-  for features, step in ((evaluate.UNTRAINED, 0), (evaluate.TRAINED, 8)):
+  for features, step in ((base.UNTRAINED, 0), (base.TRAINED, 8)):
     logged = {name.split("/")[1]: value for row in rows if row["step"] == step
               for name, value in row.items() if name.startswith("knn_genus/")}
     for metric in ("accuracy", "macro_accuracy", "mean_cosine", "effective_rank"):
@@ -64,46 +67,63 @@ def test_what_training_said_of_its_masking_is_averaged_over_its_updates(workdir,
                            ("a", "c"), 10) == {"a": pytest.approx(1.6)}
 
 
-def test_initial_params_equal_those_the_run_started_from(workdir):
-  config = config_lib.load_workdir_config(workdir)
-  derived = config_lib.derive(config)
-  model = config_lib.build_model(config, derived)
-  mesh = partitioning.make_mesh(config.mesh)
-  make, *_ = state_lib.create(model, config, derived, mesh)
-  got = evaluate.initial_params(config, derived, model)
-  assert checkpointing.explain_mismatch(make().params, got) is None
-  for a, b in zip(*map(leaves, (make().params, got)), strict=True):
+def test_initial_params_equal_those_the_run_started_from(workdir, tiny_data):
+  plan = plan_lib.make(tiny.values("barcodemae", tiny_data))
+  made = plan.make_state().params
+  got = plan_lib.of_meta(load.load(workdir).meta).initial_params()
+  assert checkpointing.explain_mismatch(made, got) is None
+  for a, b in zip(*(jax.tree.leaves(flax_meta.unbox(tree)) for tree in (made, got)),
+                  strict=True):
     np.testing.assert_array_equal(a, b)
-
-
-def leaves(tree):
-  import jax
-  return [np.asarray(x) for x in jax.tree.leaves(flax_meta.unbox(tree))]
 
 
 def test_every_entry_says_how_and_on_what_it_was_measured(found):
   for entry in found["results"]:
     assert entry["protocol"] and entry["fingerprint"] and entry["seed"] == 0
     assert entry["evaluator"] == "harmonic_mean" or entry["n"] > 0
+    assert entry["unit"] in ("", "share", "nats", "count", "seconds", "per_second")
+  assert any(entry["is_bar"] and entry["evaluator"] == "knn_genus" for entry in found["results"])
   document = {key: found[key] for key in ("run", "results")}
   assert json.loads(json.dumps(document, allow_nan=False)) == document
 
 
 def test_an_older_checkpoint_and_one_evaluator_can_be_chosen(workdir):
-  found = evaluate.evaluate(workdir, evals=["masked_loss"], step=3, say=lambda text: None)
+  found = measure.evaluate(workdir, evals=["masked_loss"], step=3, say=quiet)
   assert {(e["evaluator"], e["step"]) for e in found["results"]} == {("masked_loss", 3)}
 
 
+def test_a_harmonic_mean_alone_finds_what_it_is_made_of(workdir, found):
+  alone = measure.evaluate(workdir, evals=["harmonic_mean"], say=quiet)
+  assert {entry["evaluator"] for entry in alone["results"]} == {"harmonic_mean"}
+  for features in base.ENCODERS:
+    wanted = dict(evaluator="harmonic_mean", metric="harmonic_mean", features=features)
+    assert value_of(alone, **wanted) == pytest.approx(value_of(found, **wanted), abs=1e-6)
+
+
 def test_evaluators_of_another_config_can_stand_in(workdir):
-  entries = config_lib.from_dict({"family": dict(
-      type="knn", every_steps=0, key_split="train", query_split="unseen", label="family",
-      features="encoder")})
-  found = evaluate.evaluate(workdir, entries=entries, say=lambda text: None)
+  entries = {"family": dict(name="knn", key_split="train", query_split="unseen",
+                            label="family")}
+  found = measure.evaluate(workdir, entries=entries, say=quiet)
   assert {e["evaluator"] for e in found["results"]} == {"training", "family"}
-  assert set(found["is_right"]) == {f"family/{kind}" for kind in
-                                    (evaluate.UNTRAINED, evaluate.TRAINED)}
-  accuracy = value_of(found, evaluator="family", metric="accuracy", features=evaluate.TRAINED)
-  assert found["is_right"][f"family/{evaluate.TRAINED}"].mean() == accuracy
+  assert set(found["is_right"]) == {f"family/{kind}" for kind in base.ENCODERS}
+  accuracy = value_of(found, evaluator="family", metric="accuracy", features=base.TRAINED)
+  assert found["is_right"][f"family/{base.TRAINED}"].mean() == accuracy
+  with pytest.raises(errors.UserError, match="evals.family.label"):
+    measure.evaluate(workdir, entries={"family": dict(name="knn", key_split="train",
+                                                      query_split="unseen")}, say=quiet)
+
+
+def test_an_evaluator_that_is_no_more_is_left_out_unless_it_is_asked_for(
+    workdir, monkeypatch):
+  monkeypatch.delitem(registry.of("evaluator").entries, "zero_shot_clustering")
+  said = []
+  found = measure.evaluate(workdir, evals=["knn_genus"], say=said.append)
+  assert {e["evaluator"] for e in found["results"]} == {"knn_genus"}
+  with pytest.raises(errors.UserError, match="zero_shot_clustering"):
+    measure.evaluate(workdir, evals=["clusters_species"], say=quiet)
+  everything = measure.evaluate(workdir, say=said.append)
+  assert any("left out clusters_species" in text for text in said)
+  assert "probe_species" in {e["evaluator"] for e in everything["results"]}
 
 
 def test_wrong_names_steps_and_places_are_told(workdir, tmp_path):
@@ -114,7 +134,7 @@ def test_wrong_names_steps_and_places_are_told(workdir, tmp_path):
       (dict(workdir=workdir, step=5), "It has: 3, 6, 8"),
       (dict(workdir=workdir, data_dir=str(tmp_path)), "--data_dir")):
     with pytest.raises(errors.UserError, match=text):
-      evaluate.evaluate(**kwargs)
+      measure.evaluate(**kwargs)
 
 
 def test_another_data_set_than_in_training_is_pointed_out(workdir, tmp_path, tiny_data):
@@ -125,16 +145,14 @@ def test_another_data_set_than_in_training_is_pointed_out(workdir, tmp_path, tin
   text["fingerprint"] = "0" * 32
   summary.write_text(json.dumps(text))
   said = []
-  evaluate.evaluate(workdir, evals=["knn_genus_kmers"], data_dir=str(copy),
-                    say=said.append)
+  measure.evaluate(workdir, evals=["knn_genus_kmers"], data_dir=str(copy), say=said.append)
   assert "is not the data set of the training run" in said[0]
 
 
 @pytest.mark.parametrize("item", ["params", "state", "meta"])
 @pytest.mark.parametrize("damage", ["emptied", "removed"])
 def test_a_run_with_a_damaged_checkpoint_says_which_and_what_to_do(
-    workdir, tmp_path, item, damage):
-  from dnajax.training import run
+    workdir, tmp_path, tiny_data, item, damage):
   copy = tmp_path / "run"
   shutil.copytree(workdir, copy)
   if damage == "removed":
@@ -143,14 +161,12 @@ def test_a_run_with_a_damaged_checkpoint_says_which_and_what_to_do(
     for path in (copy / "checkpoints" / "8" / item).rglob("*"):
       if path.is_file():
         path.write_bytes(b"")
-  config = config_lib.load_workdir_config(workdir)
-  config.total_steps = 9
-  with pytest.raises(errors.UserError, match="checkpoints/8.*damaged.*step 6 is taken"):
-    run.run(config, copy)
+  with pytest.raises(errors.UserError, match="checkpoints/8.*step 6 is taken"):
+    run.run(tiny.values("barcodemae", tiny_data, total_steps=9), copy)
   if item == "state":  # not needed for the encoder
     return
-  with pytest.raises(errors.UserError, match="checkpoints/8.*damaged.*step 6 is taken"):
-    evaluate.evaluate(copy, say=lambda text: None)
+  with pytest.raises(errors.UserError, match="checkpoints/8.*step 6 is taken"):
+    measure.evaluate(copy, say=quiet)
 
 
 @pytest.mark.slow
@@ -160,9 +176,7 @@ def test_a_damaged_checkpoint_is_one_line_and_code_2(workdir, tmp_path):
   for path in (copy / "checkpoints" / "8" / "params").rglob("*"):
     if path.is_file():
       path.write_bytes(b"")
-  done = subprocess.run(
-      [sys.executable, "-m", "dnajax.evaluate", f"--workdir={copy}"],
-      capture_output=True, text=True, timeout=200)
-  assert done.returncode == 2, done.stderr
-  assert done.stderr.startswith("error: ") and "Traceback" not in done.stderr
+  code, _, said = tiny.call("dnajax.evaluate", f"--workdir={copy}")
+  assert code == 2, said
+  assert said.startswith("error: ") and "Traceback" not in said
   assert not (copy / "report").exists()
