@@ -101,11 +101,18 @@ def random_params(module, batch, seed=0):
 
 
 def outputs(module, params, batch, **kwargs):
+  """models.types.Outputs, compiled."""
   return jax.jit(lambda p, b: module.apply({"params": p}, b, **kwargs))(
       params, inputs_of(batch))
 
 
+def logits_of(module, params, batch):
+  """The same without leaving the device, to differentiate."""
+  return module.apply({"params": params}, inputs_of(batch)).logits
+
+
 def logits(module, params, batch, **kwargs):
+  """Logits at the predicted positions, NumPy."""
   return np.asarray(outputs(module, params, batch, **kwargs).logits)
 
 
