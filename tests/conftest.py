@@ -1,5 +1,6 @@
 """Eight simulated CPU devices, a compilation cache, parsed flags."""
 
+import functools
 import os
 import pathlib
 
@@ -15,8 +16,15 @@ os.environ.setdefault(
     str(pathlib.Path(__file__).resolve().parent.parent / ".jax_cache"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
 
+import jaxtyping
 import pytest
 from absl import flags
+
+# Shapes in signatures are checked wherever the tests go.
+jaxtyping.install_import_hook(
+    [f"dnajax.{folder}" for folder in ("tokens", "masking", "models", "inference", "data",
+                                       "training.losses", "training.objectives")],
+    "beartype.beartype")
 
 if not flags.FLAGS.is_parsed():
   flags.FLAGS(["pytest"], known_only=True)  # Grain's workers read a flag
@@ -36,14 +44,6 @@ def tiny_data(tmp_path_factory):
 
 @pytest.fixture
 def tiny_config(tiny_data):
-  """Returns (**flat overrides) -> the tiny BarcodeMAE config on tiny_data."""
-  from configs import barcodemae
-
-  def make(**overrides):
-    config = barcodemae.get_config("tiny")
-    config.data.dir = str(tiny_data)
-    config.update_from_flattened_dict(
-        {key.replace("__", "."): value for key, value in overrides.items()})
-    return config
-
-  return make
+  """Returns (**overrides) -> values of the tiny BarcodeMAE config on tiny_data."""
+  import tiny
+  return functools.partial(tiny.values, "barcodemae", tiny_data)

@@ -1,8 +1,6 @@
 """The commands of the README, at tiny size, as a user calls them."""
 
 import json
-import os
-import pathlib
 import signal
 import subprocess
 import sys
@@ -10,23 +8,8 @@ import time
 
 import numpy as np
 import pytest
-
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-ONE_DEVICE = {**os.environ, "PYTHONUNBUFFERED": "1",
-              "XLA_FLAGS": os.environ["DNAJAX_TEST_XLA_FLAGS"]}
-
-
-def start(*args, cwd=ROOT):
-  return subprocess.Popen([sys.executable, "-m", *map(str, args)], cwd=cwd, text=True,
-                          env=ONE_DEVICE, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE)
-
-
-def call(*args, cwd=ROOT):
-  """(exit code, stdout, stderr) of python -m ..."""
-  process = start(*args, cwd=cwd)
-  out, err = process.communicate(timeout=300)
-  return process.returncode, out, err
+from dnajax.training import stopping
+from tiny import ONE_DEVICE, ROOT, call, start
 
 
 def train(data, workdir, *more, config="barcodemae"):
@@ -74,6 +57,7 @@ def test_dry_run_tells_sizes_and_writes_nothing(tiny_data, tmp_path):
   code, out, err = train(tiny_data, tmp_path / "run", "--dry_run")
   assert code == 0, err
   assert "encoder/word" in out and "memory" in out and "7,712 parameters" in out
+  assert "no decay" in out and '"capacity_sds": 1.5' in out   # keys with their defaults
   assert not (tmp_path / "run").exists()
 
 
@@ -92,7 +76,7 @@ def test_sigterm_saves_and_exits_cleanly_and_the_same_command_goes_on(
     time.sleep(0.05)
   process.send_signal(signal.SIGTERM)
   out, err = process.communicate(timeout=60)
-  assert process.returncode == 0, err
+  assert process.returncode == stopping.EXIT_CODE == 42, err  # 0 would say: finished
   assert "Stopped at step" in out
   saved = [int(path.name) for path in (tmp_path / "checkpoints").iterdir()
            if path.name.isdigit()]
@@ -112,9 +96,9 @@ def test_sigterm_saves_and_exits_cleanly_and_the_same_command_goes_on(
     (["--config=configs/missing.py", "--workdir=x"], "missing.py"),
     (["--config=configs/barcodemae.py:huge", "--workdir=x"], "huge"),
     (["--config=configs/barcodemae.py:tiny", "--workdir=x",
-      "--config.masking.raito=0.3"], "raito"),
+      "--config.masking.selection.raito=0.3"], "did you mean config.masking.selection.ratio"),
     (["--config=configs/barcodemae.py:tiny", "--workdir=x",
-      "--config.masking.ratio=much"], "ratio"),
+      "--config.masking.selection.ratio=much"], "ratio='much' must be a number"),
     (["--config=configs/barcodemae.py:tiny", "--workdir=x", "--worker=3"], "worker"),
     (["--config=configs/barcodemae.py:tiny", "--workdir=x", "again"], "again"),
     (["--config=configs/barcodemae.py:bold", "--workdir=x",
@@ -128,6 +112,19 @@ def test_a_wrong_command_line_gets_a_line_not_a_traceback(args, message, tmp_pat
   assert process.returncode != 0
   assert message in process.stderr and "Traceback" not in process.stderr
   assert not list(tmp_path.iterdir())
+
+
+def test_everything_can_be_changed_also_in_a_part_named_there(tiny_data, tmp_path):
+  code, out, err = train(
+      tiny_data, tmp_path / "run", "--config.masking.selection.name=gene_mask",
+      "--config.masking.selection.reach=7", "--config.masking.pmi_table=npmi_k3.npz",
+      "--config.masking.curriculum.name=cm_step", "--config.evals.knn_genus.vote=distance",
+      "--config.total_steps=2")
+  assert code == 0, err
+  config = json.loads((tmp_path / "run" / "config.json").read_text())
+  assert config["masking"]["selection"]["reach"] == 7
+  assert config["masking"]["curriculum"]["hard"]["name"] == "global_pmi"
+  assert config["evals"]["knn_genus"]["vote"] == "distance"
 
 
 def test_help_lists_the_flags_without_importing_jax():

@@ -1,22 +1,24 @@
 """Curricula as whole runs: they switch, and a killed run goes on identically."""
 
+import jax
 import numpy as np
 import pytest
-from test_resume import losses, same_params
+import tiny
 
-from dnajax import checkpointing
-from dnajax.training import metrics, run
+from dnajax.training import run, stopping
+from dnajax.workdir import checkpointing, metrics
 
 
-def cm_gems_config(data_dir):
+def cm_gems_values(data_dir, **overrides):
   """The tiny CM-GEMS on tiny barcodes; switches at the third evaluation."""
-  from configs import cm_gems
-  config = cm_gems.get_config("tiny")
-  config.data.dir, config.data.name = str(data_dir), "simulated_barcodes"
-  config.mesh.data = -1
-  config.masking.curriculum.change = "absolute"
-  config.masking.curriculum.threshold = 1e9
-  return config
+  return tiny.values(
+      "cm_gems", data_dir, data__name="simulated_barcodes",
+      masking__curriculum__change="absolute", masking__curriculum__threshold=1e9,
+      masking__curriculum__relative=False, **overrides)
+
+
+def stop_at(monkeypatch, step):
+  monkeypatch.setattr(stopping.Stopping, "must_stop", lambda self, now: now == step)
 
 
 def switch_steps(workdir):
@@ -28,9 +30,9 @@ def switch_steps(workdir):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, tiny_data):
-  config = cm_gems_config(tiny_data)
+  config = cm_gems_values(tiny_data)
   workdir = tmp_path_factory.mktemp("cm_gems")
-  assert run.run(config, workdir) == 8
+  assert run.run(config, workdir) == (8, 8)
   return config, workdir
 
 
@@ -50,16 +52,16 @@ def test_cm_gems_switches_in_a_run_and_says_so(whole):
   assert log.count("masking by") == 2
 
 
-@pytest.mark.parametrize("stop_at", [1, 3])
+@pytest.mark.parametrize("step", [1, 3])
 def test_a_run_stopped_before_or_behind_the_switch_resumes_to_the_same_history(
-    whole, tmp_path, monkeypatch, stop_at):
+    whole, tmp_path, monkeypatch, step):
   config, whole_dir = whole
-  monkeypatch.setattr(run.Events, "must_stop", lambda self, step: step == stop_at)
-  assert run.run(config, tmp_path) == stop_at
+  stop_at(monkeypatch, step)
+  assert run.run(config, tmp_path) == (step, 8)
   monkeypatch.undo()
-  assert run.run(config, tmp_path) == 8
-  assert losses(tmp_path) == losses(whole_dir)
-  same_params(tmp_path, whole_dir)
+  assert run.run(config, tmp_path) == (8, 8)
+  assert tiny.recorded(tmp_path) == tiny.recorded(whole_dir)
+  jax.tree.map(np.testing.assert_array_equal, tiny.params(tmp_path), tiny.params(whole_dir))
 
 
 def test_stage_and_history_are_in_the_checkpoint(whole, monkeypatch, tmp_path):
@@ -72,7 +74,7 @@ def test_stage_and_history_are_in_the_checkpoint(whole, monkeypatch, tmp_path):
     return restored[step]
 
   monkeypatch.setattr(checkpointing.Checkpointer, "restore", restore)
-  assert run.run(config, workdir) == 8
+  run.run(config, workdir)
   progress = restored[8].progress
   assert int(progress.switch_step) == 2 and int(progress.num_evaluations) == 5
   assert list(np.asarray(progress.steps)[-5:]) == [0, 2, 4, 6, 8]
@@ -85,27 +87,24 @@ def test_stage_and_history_are_in_the_checkpoint(whole, monkeypatch, tmp_path):
 
 def test_cm_gems_switches_at_the_same_step_on_another_mesh(whole, tmp_path, tiny_data):
   _, whole_dir = whole
-  config = cm_gems_config(tiny_data)
-  config.mesh.fsdp, config.mesh.tensor = 2, 2
-  run.run(config, tmp_path)
+  run.run(cm_gems_values(tiny_data, mesh__fsdp=2, mesh__tensor=2), tmp_path)
   assert switch_steps(tmp_path) == switch_steps(whole_dir)
-  a, b = (np.array([value for _, name, value in losses(d) if name.endswith("/loss")])
+  a, b = (np.array([value for _, name, value in tiny.recorded(d) if name.endswith("/loss")])
           for d in (tmp_path, whole_dir))
   np.testing.assert_allclose(a, b, rtol=2e-4)
 
 
 @pytest.mark.parametrize("name", ["randommask", "cm_step"])
 def test_other_schedules_follow_the_step_and_resume(name, tiny_data, tmp_path, monkeypatch):
-  import importlib
-  config = importlib.import_module(f"configs.{name}").get_config("tiny")
-  config.data.dir, config.data.name = str(tiny_data), "simulated_barcodes"
+  config = tiny.values(name, tiny_data, data__name="simulated_barcodes")
   run.run(config, tmp_path / "whole")
-  monkeypatch.setattr(run.Events, "must_stop", lambda self, step: step == 5)
+  stop_at(monkeypatch, 5)
   run.run(config, tmp_path / "cut")
   monkeypatch.undo()
   run.run(config, tmp_path / "cut")
-  assert losses(tmp_path / "cut") == losses(tmp_path / "whole")
-  same_params(tmp_path / "cut", tmp_path / "whole")
+  assert tiny.recorded(tmp_path / "cut") == tiny.recorded(tmp_path / "whole")
+  jax.tree.map(np.testing.assert_array_equal, tiny.params(tmp_path / "cut"),
+               tiny.params(tmp_path / "whole"))
   log = (tmp_path / "whole" / "log.txt").read_text()
   if name == "randommask":
     assert "phase 3 of 3, windows of 6, 8, 10, 12, 14 tokens" in log
@@ -124,18 +123,17 @@ def test_a_run_is_one_compilation_of_the_step_whatever_the_stage(
   monkeypatch.setattr(step_lib, "jit_train_step",
                       lambda *args, **kwargs: steps.append(plain(*args, **kwargs))
                       or steps[-1])
-  run.run(cm_gems_config(tiny_data), tmp_path)
+  run.run(cm_gems_values(tiny_data), tmp_path)
   assert len(steps) == 1 and steps[0]._cache_size() == 1
 
 
 def test_resuming_with_another_pmi_table_is_refused(whole, tmp_path, tiny_data):
-  from dnajax import errors
-  config, workdir = whole
+  from dnajax.shell import errors
+  _, workdir = whole
   source = next(tiny_data.glob("simulated_barcodes/*/npmi_k3.npz"))
   arrays = dict(np.load(source))
   arrays["rank"] = arrays["rank"][::-1]
   np.savez(tmp_path / "other.npz", **arrays)
-  config = cm_gems_config(tiny_data)
-  config.masking.pmi_table = str(tmp_path / "other.npz")
+  config = cm_gems_values(tiny_data, masking__pmi_table=str(tmp_path / "other.npz"))
   with pytest.raises(errors.UserError, match="PMI table fingerprint"):
     run.run(config, workdir)

@@ -58,7 +58,7 @@ def measure(values, *, rounds):
   for name, plan in plans.items():
     of = f"{name}: " if name else ""
     figures |= {
-        f"{of}encoder slots": plan.task.num_slots,
+        f"{of}encoder slots": _slots(plan),
         f"{of}step seconds": seconds[name],
         f"{of}sequences/s": experiment.batch_size / seconds[name],
         f"{of}model GFLOP/s": rates[name],
@@ -75,7 +75,17 @@ def step_flops(plan):
 
   Products with weights and of attention count; embeddings, norms and softmax do not.
   """
-  return 3 * plan.task.forward_flops() * plan.experiment.batch_size
+  one, masking = plan.experiment, plan.task.masking
+  return 3 * one.batch_size * one.objective.flops_per_row(
+      one.encoder, plan.tokenizer, num_kept=_slots(plan),
+      num_scored=masking.num_scored if masking else 0)
+
+
+def _slots(plan):
+  """Positions that the encoder works on."""
+  masking = plan.task.masking
+  return (masking.num_kept if masking and masking.settings.corruption.takes_out
+          else plan.tokenizer.num_tokens)
 
 
 class RandomSplit:

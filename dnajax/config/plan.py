@@ -1,7 +1,6 @@
 """Config -> everything built, once."""
 
 import dataclasses
-import functools
 from collections.abc import Callable
 
 import jax
@@ -74,10 +73,9 @@ def make(values, *, own_config=None, split=None):
       tokens=experiment.tokens, max_length=experiment.data.max_length,
       encoder=experiment.encoder, objective=experiment.objective,
       losses=experiment.losses, num_labels=num_labels)
-  bind = Bind(spec, split.directory)
+  bind = Bind(spec, split)
   if experiment.masking is not None:
-    settings, lines = find.resolve(experiment.masking, spec.tokenizer,
-                                   bind.ranks(experiment.masking), split)
+    settings, lines = bind.find(experiment.masking)
     experiment = dataclasses.replace(experiment, masking=settings)
     found = found + lines
   task = _task(experiment, spec, bind)
@@ -92,7 +90,7 @@ def make(values, *, own_config=None, split=None):
   return Plan(
       experiment=experiment, found=found, split=split, model=spec, task=task, mesh=mesh,
       make_state=make_state, abstract=abstract, sharding=sharding,
-      learning_rate=learning_rate, train_step=train_step, bind_masking=bind,
+      learning_rate=learning_rate, train_step=train_step, bind_masking=bind.found,
       meta=meta_lib.make(experiment.to_dict(), spec, split,
                          ranks=task.masking.ranks if task.masking else None))
 
@@ -118,9 +116,10 @@ def of_meta(meta, data_dir=None):
     experiment = dataclasses.replace(
         experiment, data=dataclasses.replace(experiment.data, dir=str(data_dir)))
   spec = model.from_dict(meta["model"])
-  bind = Bind(spec, records.find(experiment.data.dir, experiment.data.name))
+  bind = Bind(spec, records.open_split(
+      records.find(experiment.data.dir, experiment.data.name), experiment.split))
   task = _task(experiment, spec, bind)
-  return Trained(experiment, task, bind, lambda: state_lib.random_params(
+  return Trained(experiment, task, bind.found, lambda: state_lib.random_params(
       task, experiment.seed))
 
 
@@ -134,14 +133,30 @@ def _task(experiment, spec, bind):
 class Bind:
   """Masking settings -> bound to the tokens and the PMI ranks of a run; read once each."""
 
-  def __init__(self, spec, folder):
-    """spec: model.ModelSpec. folder: of the data set, where tables may lie."""
-    self._tokenizer, self._folder = spec.tokenizer, folder
+  def __init__(self, spec, split):
+    """spec: model.ModelSpec. split: records.Split that is trained on."""
+    self._tokenizer, self._split = spec.tokenizer, split
     self._score_unselected = any(loss.scores_visible for loss in spec.losses.values())
-    self.ranks = functools.cache(
-        lambda settings: find.load_ranks(settings, self._tokenizer, self._folder))
+    self._tables = {}
+
+  def find(self, settings):
+    """(settings with what they leave to be found on the data, lines that say it)."""
+    return find.resolve(settings, self._tokenizer, self._ranks(settings), self._split)
 
   def __call__(self, settings):
-    """masking.settings.Masking -> masking.bound.BoundMasking."""
-    return bound.bind(settings, self._tokenizer, ranks=self.ranks(settings),
+    """masking.settings.Masking, complete -> masking.bound.BoundMasking."""
+    return bound.bind(settings, self._tokenizer, ranks=self._ranks(settings),
                       score_unselected=self._score_unselected)
+
+  def found(self, settings):
+    """Both, one after the other."""
+    return self(self.find(settings)[0])
+
+  def _ranks(self, settings):
+    name = settings.pmi_table
+    if name not in self._tables:
+      ranks = find.load_ranks(settings, self._tokenizer, self._split.directory)
+      if not name:
+        return ranks  # None, unless that is an error
+      self._tables[name] = ranks
+    return self._tables[name]

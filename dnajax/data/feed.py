@@ -18,13 +18,13 @@ def to_global(rows, sharding, batch_size, row_ids):
   """Global arrays from this process's rows.
 
   Args:
-    rows: dict of numpy arrays [r, ...], row i being row row_ids[i] of the batch.
+    rows: nested dict of numpy arrays [r, ...], row i being row row_ids[i] of the batch.
     sharding: NamedSharding over the batch axis.
     batch_size: B.
     row_ids: as `local_row_ids` gives them.
 
   Returns:
-    dict of jax arrays [B, ...] sharded over axis 0.
+    The same of jax arrays [B, ...] sharded over axis 0.
   """
   def make(array):
     def part(index):
@@ -32,7 +32,7 @@ def to_global(rows, sharding, batch_size, row_ids):
       return array[np.searchsorted(row_ids, wanted)]
     return jax.make_array_from_callback(
         (batch_size, *array.shape[1:]), sharding, part)
-  return {name: make(array) for name, array in rows.items()}
+  return jax.tree.map(make, rows)
 
 
 def spread(array, sharding):

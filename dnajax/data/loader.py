@@ -12,22 +12,20 @@ class TrainBatches:
   and only then does a process read the rows it needs.
   """
 
-  def __init__(self, split, *, batch_size, length, seed, label=None):
+  def __init__(self, split, *, batch_size, length, seed, labels=()):
     """split: a records.Split. batch_size: B. length: base pairs per row (bp).
-    label: column that comes along; records without it are left out."""
+    labels: columns that come along; a row without a label has -1."""
     self._split, self._length = split, length
-    self._labels = None if label is None else split.labels(label)
-    known = None if label is None else np.flatnonzero(self._labels >= 0)
-    numbers = grain.MapDataset.range(split.num_records if known is None else len(known))
-    ids = numbers.seed(seed).shuffle().repeat().batch(batch_size)
-    self._ids = ids if known is None else ids.map(lambda batch: known[batch])
+    self._labels = {column: np.asarray(split.labels(column)) for column in labels}
+    self._ids = grain.MapDataset.range(split.num_records).seed(seed).shuffle().repeat().batch(
+        batch_size)
 
   def ids(self, n):
     """Record numbers of batch n, [B] int."""
     return self._ids[n]
 
   def rows(self, n, row_ids):
-    """Some rows of batch n: {"bases": [r, bp] uint8}, with "labels" [r] int32."""
+    """Some rows of batch n: {"bases": [r, bp] uint8, "labels": {column: [r] int32}}."""
     return self._read(self._ids[n], row_ids)
 
   def stream(self, first_batch, row_ids, *, num_threads=2, prefetch=8):
@@ -38,13 +36,12 @@ class TrainBatches:
     return iter(data[first_batch:].to_iter_dataset(options))
 
   def _read(self, ids, row_ids):
-    rows = {"bases": self._split.bases(ids[row_ids], self._length)}
-    if self._labels is not None:
-      rows["labels"] = self._labels[ids[row_ids]]
-    return rows
+    ids = ids[row_ids]
+    return {"bases": self._split.bases(ids, self._length),
+            "labels": {column: of_all[ids] for column, of_all in self._labels.items()}}
 
 
-def finite_batches(split, *, batch_size, length, record_ids=None):
+def finite_batches(split, *, batch_size, length, record_ids=None, labels=()):
   """All records once, in order, in equally sized batches.
 
   Args:
@@ -52,15 +49,18 @@ def finite_batches(split, *, batch_size, length, record_ids=None):
     batch_size: B.
     length: base pairs per row (bp).
     record_ids: [n] record numbers; default all.
+    labels: columns that come along; -1 is no label.
 
   Yields:
-    {"bases": [B, bp] uint8, "is_real": [B] bool}; rows added to fill the last
-    batch repeat its first record and have is_real False.
+    {"bases": [B, bp] uint8, "labels": {column: [B] int32}, "is_real": [B] bool}; rows
+    added to fill the last batch repeat its first record and have is_real False.
   """
   if record_ids is None:
     record_ids = np.arange(split.num_records)
+  columns = {column: np.asarray(split.labels(column)) for column in labels}
   for first in range(0, len(record_ids), batch_size):
     ids = record_ids[first:first + batch_size]
     is_real = np.arange(batch_size) < len(ids)
     ids = np.concatenate([ids, np.full(batch_size - len(ids), ids[0])])
-    yield {"bases": split.bases(ids, length), "is_real": is_real}
+    yield {"bases": split.bases(ids, length), "is_real": is_real,
+           "labels": {column: of_all[ids] for column, of_all in columns.items()}}

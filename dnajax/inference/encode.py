@@ -1,4 +1,4 @@
-"""Features of many sequences: pooled encoder output, or k-mer counts.
+"""Pooled encoder output of many sequences: the one batch loop.
 
 One compiled program turns base codes into embeddings; the evaluators and
 `dnajax.embed` share it. Batches all have one size, the last one filled up with
@@ -12,28 +12,25 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dnajax import bases as base_codes
-from dnajax import config as config_lib
-from dnajax import errors, partitioning
 from dnajax.data import feed
-from dnajax.models import encoder
-from dnajax.tokens import kmers
-from dnajax.tokens import vocabulary as vocabulary_lib
+from dnajax.devices import partitioning
+from dnajax.models import heads
+from dnajax.shell import errors
+from dnajax.tokens import bases as base_codes
 
 POOLINGS = ("mean", "cls")
 
 
 @functools.cache
-def make_embed_fn(model, vocabulary, stride, pooling="mean", mesh=None):
+def make_embed_fn(module, tokenizer, pooling="mean", mesh=None):
   """A compiled function from base codes to embeddings.
 
   The protocol of the genus 1-NN of BarcodeMAE: frame 0, nothing masked, last
   encoder layer, features as they are (not normalised).
 
   Args:
-    model: a Linen module with a method `encode`; its dropout is not used.
-    vocabulary: a `Vocabulary`.
-    stride: bases between the starts of two k-mers.
+    module: a Linen module with a method `encode`; its dropout is not used.
+    tokenizer: tokens.tokenizer.Tokenizer.
     pooling: "mean" over the attended positions ([CLS] and [SEP] included if
       the vocabulary adds them), or "cls", the output at [CLS].
     mesh: where the rows are spread over devices; None for one device.
@@ -42,7 +39,11 @@ def make_embed_fn(model, vocabulary, stride, pooling="mean", mesh=None):
     (params, bases [B, bp] uint8) -> (embeddings [B, D] float32, num_kmers [B]
     int32). `num_kmers` counts the attended k-mers of a row; where it is 0 the
     embedding says nothing about the sequence.
+
+  Raises:
+    UserError: the pooling is not known, or there is no [CLS] to pool.
   """
+  vocabulary = tokenizer.vocabulary
   if pooling not in POOLINGS:
     raise errors.UserError(
         f"Unknown pooling {pooling!r}. Known: {', '.join(POOLINGS)}.")
@@ -52,11 +53,11 @@ def make_embed_fn(model, vocabulary, stride, pooling="mean", mesh=None):
         "trained with config.tokens.add_cls=False. Use pooling=mean.")
 
   def embed(params, bases):
-    tokens = kmers.tokenize(bases, vocabulary=vocabulary, stride=stride)
-    hidden = model.apply({"params": params}, tokens.ids, tokens.pad_mask,
-                         method="encode")                          # [B, L, D]
+    tokens = tokenizer(bases)
+    hidden = module.apply({"params": params}, tokens.ids, tokens.pad_mask,
+                          method="encode")                         # [B, L, D]
     pooled = (hidden[:, 0].astype(jnp.float32) if pooling == "cls"
-              else encoder.masked_mean(hidden, tokens.pad_mask))
+              else heads.masked_mean(hidden, tokens.pad_mask))
     num_kmers = (tokens.pad_mask.sum(axis=1) - vocabulary.add_cls
                  - vocabulary.add_sep)
     return pooled, num_kmers
@@ -77,7 +78,7 @@ def embed_batches(embed_fn, params, batches, *, mesh=None):
     embed_fn: from `make_embed_fn`, or another compiled (params, bases) -> tree of
       arrays.
     params: parameters of the model.
-    batches: iterable of [B, bp] uint8.
+    batches: iterable of [B, bp] uint8, or of tuples of arrays with B rows.
     mesh: where the rows are spread; that of `embed_fn`.
 
   Yields:
@@ -86,7 +87,8 @@ def embed_batches(embed_fn, params, batches, *, mesh=None):
   waiting = None
   for batch in batches:
     with contextlib.nullcontext() if mesh is None else partitioning.use(mesh):
-      result = embed_fn(params, put_rows(batch, mesh))
+      result = embed_fn(params, *(put_rows(rows, mesh) for rows in (
+          batch if isinstance(batch, tuple) else (batch,))))
     if waiting is not None:
       yield jax.device_get(waiting)
     waiting = result
@@ -119,7 +121,8 @@ def round_up_batch(batch_size, mesh):
   """Smallest multiple of the devices that share a batch, >= `batch_size`."""
   if mesh is None:
     return batch_size
-  return config_lib.round_up(batch_size, partitioning.num_batch_parts(mesh))
+  parts = partitioning.num_batch_parts(mesh)
+  return -(-batch_size // parts) * parts
 
 
 def pad_rows(bases, num_rows):
@@ -134,72 +137,21 @@ def padded_batches(bases, batch_size):
     yield pad_rows(bases[first:first + batch_size], batch_size)
 
 
-def encoder_features(model, params, bases, *, vocabulary, stride, batch_size,
-                     pooling="mean", mesh=None):
+def encoder_features(module, params, bases, *, tokenizer, batch_size, pooling="mean",
+                     mesh=None):
   """Pooled encoder output of every sequence.
 
   Args:
-    model, params: the encoder.
+    module, params: the encoder.
     bases: [N, bp] uint8 base codes.
-    vocabulary, stride, pooling, mesh: see `make_embed_fn`.
+    tokenizer, pooling, mesh: see `make_embed_fn`.
     batch_size: rows per step; rounded up to a multiple of the devices.
 
   Returns:
     [N, D] float32 numpy array; zeros for a sequence without any token.
   """
-  embed_fn = make_embed_fn(model, vocabulary, stride, pooling, mesh)
+  embed_fn = make_embed_fn(module, tokenizer, pooling, mesh)
   batches = padded_batches(bases, round_up_batch(batch_size, mesh))
   parts = [rows for rows, _ in
            embed_batches(embed_fn, params, batches, mesh=mesh)]
   return np.concatenate(parts)[:len(bases)]
-
-
-@functools.partial(jax.jit, static_argnames="k")
-def count_kmers(bases, *, k):
-  """Counts of all overlapping k-mers, stride 1, AAA… first, in ACGT order.
-
-  Args:
-    bases: [B, bp] uint8 base codes.
-    k: letters per k-mer, static. k-mers with an unknown base are skipped.
-
-  Returns:
-    [B, 4^k] float32; zeros where a row has no k-mer.
-  """
-  vocab = vocabulary_lib.Vocabulary(k)
-  tokens = kmers.tokenize(bases, vocabulary=vocab, stride=1)
-  num_rows = bases.shape[0]
-  rows = jnp.arange(num_rows)[:, None]
-  # Unknown k-mers point behind the table, and such updates are dropped.
-  columns = jnp.where(tokens.is_maskable, tokens.ids - vocab.num_special, 4**k)
-  return jnp.zeros((num_rows, 4**k), jnp.float32).at[rows, columns].add(
-      1.0, mode="drop")
-
-
-class KmerCounts:
-  """The matrix [N, 4^k] of k-mer counts, computed block by block when sliced.
-
-  One million barcodes would need 16 GB at k = 6; counting again costs far less
-  than the products with the counts, so they are never all held.
-  """
-
-  def __init__(self, bases, k):
-    """bases: [N, bp] uint8 base codes; k: letters per k-mer."""
-    self._bases = bases
-    self._k = k
-    self.shape = (len(bases), 4**k)
-
-  def __len__(self):
-    return len(self._bases)
-
-  def __getitem__(self, block):
-    """Slice of n records -> [n, 4^k] float32 on the device."""
-    return count_kmers(self._bases[block], k=self._k)
-
-
-def kmer_counts(bases, k, *, block=4096):
-  """All counts at once. [N, bp] uint8 -> [N, 4^k] float32 numpy array."""
-  counts = KmerCounts(bases, k)
-  out = np.empty(counts.shape, np.float32)
-  for start in range(0, len(counts), block):
-    out[start:start + block] = counts[start:start + block]
-  return out
