@@ -133,8 +133,7 @@ class Encode:
     self._batch_size = features.round_up_batch(batch_size, context.mesh)
     module, tokenizer = context.model.module, context.model.tokenizer
 
-    def embed(params, batch, rate, mode):
-      bases, ids = batch
+    def embed(params, bases, ids, *, rate, mode):
       tokens = tokenizer(bases)
       ids, pad_mask, num_left = lose(
           tokens, draws(seed, ids, tokens.ids.shape[1]), rate, mode=mode,
