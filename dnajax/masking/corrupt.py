@@ -1,103 +1,140 @@
 """Corruption: what the encoder sees of the selected tokens.
 
-`replace`, `drop` and `hide` share one signature. Of the selected tokens the
-share `mask_share` is masked (each corruption in its own way), `random_share`
-becomes another random k-mer and the rest stays; all of them are scored
-(BarcodeMAE, pretraining.py; BERT's 80/10/10 is mask_share=.8,
-random_share=.1).
+Of the selected tokens the share `mask_share` is masked (each corruption in its own
+way), `random_share` becomes another random k-mer and the rest stays; all of them are
+scored (BarcodeMAE, pretraining.py; BERT's 80/10/10 is mask_share=.8, random_share=.1).
 """
+
+import dataclasses
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Int, Key
 
-from dnajax.masking import lowest, types
+from dnajax.masking import slots, types
+from dnajax.tokens import kmers
 
 
-def replace(key, tokens, is_selected, *, vocabulary, num_kept, num_scored,
-            mask_share=1.0, random_share=0.0, score_unselected=False):
-  """Masked tokens become [MASK] in place (BERT, BarcodeBERT).
+class Corruption:
+  """Base of the corruptions, with the keys `mask_share` and `random_share`.
 
-  Args:
-    key: PRNG key, consumed.
-    tokens: Tokens of B rows and L positions.
-    is_selected: [B, L] bool, a subset of tokens.is_maskable.
-    vocabulary: a Vocabulary, static.
-    num_kept: K, static; used by `drop` only.
-    num_scored: M, static. Surplus scored positions are lost at random.
-    mask_share: share of the selected tokens that is masked.
-    random_share: share of the selected tokens replaced by another k-mer.
-    score_unselected: also score the maskable tokens that were not selected.
+  A corruption is a frozen dataclass, called as
 
-  Returns:
-    (Masked, counts): counts is a dict of scalars, sums over the batch.
+    corruption(key, tokens, is_selected, *, vocabulary, num_kept, num_scored,
+               score_unselected) -> (types.Masked, counts)
+
+  with the key, which is consumed; tokens of B rows and L positions; is_selected [B, L]
+  bool, a subset of tokens.is_maskable; a Vocabulary; the static numbers of slots K and
+  M; and whether the maskable tokens that were not selected are scored, too. A row with
+  more scored positions than M loses the surplus at random. counts: dict of float32
+  scalars, sums over the batch.
+
+  Attributes:
+    takes_out: whether the encoder works on K kept tokens; else on all L.
   """
-  del num_kept
-  band_key, score_key = jax.random.split(key)
-  ids, is_masked = _bands(band_key, tokens.ids, is_selected, vocabulary,
-                          mask_share, random_share)
-  return _masked_in_place(
-      score_key, tokens, is_selected, num_scored, score_unselected,
-      encoder_ids=jnp.where(is_masked, vocabulary.mask_id, ids),
-      is_attended=tokens.pad_mask,
-      is_hidden=jnp.zeros_like(is_masked), is_absent=jnp.zeros_like(is_masked))
+  takes_out = False
+
+  def check(self, setup):
+    """Both are shares, together at most 1."""
+    del setup
+    if not 0 <= self.mask_share <= 1:
+      yield "mask_share", "between 0 and 1"
+    if not 0 <= self.random_share <= 1 - self.mask_share + 1e-9:
+      yield "random_share", f"between 0 and 1 - mask_share={1 - self.mask_share:g}"
 
 
-def hide(key, tokens, is_selected, *, vocabulary, num_kept, num_scored,
-         mask_share=1.0, random_share=0.0, score_unselected=False):
-  """Masked tokens stay in place, embedding zero, not attended (BarcodeMAE v1).
+@dataclasses.dataclass(frozen=True)
+class Replace(Corruption):
+  """Masked tokens become [MASK] in place (BERT, BarcodeBERT)."""
+  mask_share: float = 1.0    # of the selected tokens: [MASK]
+  random_share: float = 0.0  # of the selected tokens: another k-mer; the rest stays
 
-  The decoder gets its mask embedding there, so that with a masked autoencoder
-  this computes what `drop` computes, at the cost of all L positions.
-  Arguments and result as `replace`.
+  def __call__(self, key: Key[Array, ""], tokens: kmers.Tokens,
+               is_selected: Bool[Array, "B L"], *, vocabulary, num_kept=None,
+               num_scored, score_unselected=False) -> tuple[types.Masked, dict]:
+    """See `Corruption`; num_kept is unused."""
+    del num_kept
+    band_key, score_key = jax.random.split(key)
+    ids, is_masked = _bands(self, band_key, tokens.ids, is_selected, vocabulary)
+    return _in_place(
+        score_key, tokens, is_selected, num_scored, score_unselected,
+        encoder_ids=jnp.where(is_masked, vocabulary.mask_id, ids),
+        is_attended=tokens.pad_mask,
+        is_hidden=jnp.zeros_like(is_masked), is_absent=jnp.zeros_like(is_masked))
+
+
+@dataclasses.dataclass(frozen=True)
+class Hide(Corruption):
+  """Masked tokens stay in place, word embedding zero, not attended.
+
+  The decoder gets its mask embedding there, so that with a masked autoencoder this
+  computes what `Drop` computes, at the cost of all L positions.
+
+  Not the first version that BarcodeMAE published (`forward_v1`), though it also hides
+  in place: there the encoder's positions are added twice, nothing is projected between
+  encoder and decoder, and the decoder gets the encoder's positions.
   """
-  del num_kept
-  band_key, score_key = jax.random.split(key)
-  ids, is_masked = _bands(band_key, tokens.ids, is_selected, vocabulary,
-                          mask_share, random_share)
-  return _masked_in_place(
-      score_key, tokens, is_selected, num_scored, score_unselected,
-      encoder_ids=ids, is_attended=tokens.pad_mask & ~is_masked,
-      is_hidden=is_masked, is_absent=is_masked)
+  mask_share: float = 1.0    # of the selected tokens: hidden
+  random_share: float = 0.0  # of the selected tokens: another k-mer; the rest stays
+
+  def __call__(self, key: Key[Array, ""], tokens: kmers.Tokens,
+               is_selected: Bool[Array, "B L"], *, vocabulary, num_kept=None,
+               num_scored, score_unselected=False) -> tuple[types.Masked, dict]:
+    """See `Corruption`; num_kept is unused."""
+    del num_kept
+    band_key, score_key = jax.random.split(key)
+    ids, is_masked = _bands(self, band_key, tokens.ids, is_selected, vocabulary)
+    return _in_place(
+        score_key, tokens, is_selected, num_scored, score_unselected,
+        encoder_ids=ids, is_attended=tokens.pad_mask & ~is_masked,
+        is_hidden=is_masked, is_absent=is_masked)
 
 
-def drop(key, tokens, is_selected, *, vocabulary, num_kept, num_scored,
-         mask_share=1.0, random_share=0.0, score_unselected=False):
+@dataclasses.dataclass(frozen=True)
+class Drop(Corruption):
   """Masked tokens are taken out: the encoder works on K slots (BarcodeMAE).
 
   Padding takes no slot. A row with fewer than K kept tokens has slots that
   are not attended; a row with more loses the surplus at random ([CLS] stays)
   and `counts["kept_overflow"]` says how many were lost in all.
-  Arguments and result as `replace`.
   """
-  band_key, keep_key, score_key = jax.random.split(key, 3)
-  ids, is_masked = _bands(band_key, tokens.ids, is_selected, vocabulary,
-                          mask_share, random_share)
-  is_candidate = tokens.pad_mask & ~is_masked
-  keep_ids, is_kept_slot, is_kept = _pack(
-      keep_key, is_candidate, num_kept,
-      is_favoured=tokens.ids == vocabulary.cls_id if vocabulary.add_cls else None)
-  scored_ids, is_scored_slot, scored_counts = _score(
-      score_key, tokens, is_selected, num_scored, score_unselected)
-  masked = types.Masked(
-      encoder_ids=_take(ids, keep_ids),
-      encoder_positions=keep_ids,
-      is_attended=is_kept_slot,
-      is_hidden=jnp.zeros_like(is_kept_slot),
-      is_absent=~is_kept,
-      restore_ids=jnp.maximum(jnp.cumsum(is_kept, axis=1) - 1, 0),
-      is_in_place=False,
-      **_targets(tokens, is_selected, scored_ids, is_scored_slot))
-  counts = {"kept": is_kept.sum(),
-            "kept_overflow": (is_candidate & ~is_kept).sum(), **scored_counts}
-  return masked, _as_float(counts)
+  mask_share: float = 1.0    # of the selected tokens: taken out
+  random_share: float = 0.0  # of the selected tokens: another k-mer; the rest stays
+
+  takes_out = True
+
+  def __call__(self, key: Key[Array, ""], tokens: kmers.Tokens,
+               is_selected: Bool[Array, "B L"], *, vocabulary, num_kept,
+               num_scored, score_unselected=False) -> tuple[types.Masked, dict]:
+    """See `Corruption`."""
+    band_key, keep_key, score_key = jax.random.split(key, 3)
+    ids, is_masked = _bands(self, band_key, tokens.ids, is_selected, vocabulary)
+    is_candidate = tokens.pad_mask & ~is_masked
+    keep_ids, is_kept_slot, is_kept, order = slots.pack(
+        keep_key, is_candidate, num_kept,
+        is_favoured=tokens.ids == vocabulary.cls_id if vocabulary.add_cls else None)
+    scored, counts = _score(score_key, tokens, is_selected, num_scored, score_unselected)
+    masked = types.Masked(
+        encoder_ids=slots.take(ids, keep_ids),
+        encoder_positions=keep_ids,
+        is_attended=is_kept_slot,
+        is_hidden=jnp.zeros_like(is_kept_slot),
+        is_absent=~is_kept,
+        restore_ids=jnp.maximum(order - 1, 0),
+        is_in_place=False, **scored)
+    return masked, _as_float({
+        "kept": is_kept.sum(), "kept_overflow": (is_candidate & ~is_kept).sum(), **counts})
 
 
-def _bands(key, ids, is_selected, vocabulary, mask_share, random_share):
+def _bands(corruption, key, ids: Int[Array, "B L"], is_selected, vocabulary):
   """Splits the selected tokens by one draw each. -> (ids, is_masked), [B, L].
 
   A random k-mer always differs from the one it replaces, as in BarcodeMAE:
   one of the other classes with equal chance.
   """
+  mask_share, random_share = corruption.mask_share, corruption.random_share
+  if mask_share >= 1:  # every draw lies below: none is needed
+    return ids, is_selected
   band_key, random_key = jax.random.split(key)
   draws = jax.random.uniform(band_key, ids.shape)
   is_masked = is_selected & (draws < mask_share)
@@ -111,76 +148,29 @@ def _bands(key, ids, is_selected, vocabulary, mask_share, random_share):
   return ids, is_masked
 
 
-def _masked_in_place(key, tokens, is_selected, num_scored, score_unselected,
-                     **encoder_sees):
+def _in_place(key, tokens, is_selected, num_scored, score_unselected, **encoder_sees):
   positions = jnp.broadcast_to(
       jnp.arange(tokens.ids.shape[1], dtype=jnp.int32), tokens.ids.shape)
-  scored_ids, is_scored_slot, scored_counts = _score(
-      key, tokens, is_selected, num_scored, score_unselected)
-  masked = types.Masked(
-      encoder_positions=positions, restore_ids=positions, is_in_place=True,
-      **encoder_sees,
-      **_targets(tokens, is_selected, scored_ids, is_scored_slot))
-  counts = {"kept": encoder_sees["is_attended"].sum(),
-            "kept_overflow": jnp.zeros((), jnp.int32), **scored_counts}
-  return masked, _as_float(counts)
+  scored, counts = _score(key, tokens, is_selected, num_scored, score_unselected)
+  masked = types.Masked(encoder_positions=positions, restore_ids=positions,
+                        is_in_place=True, **encoder_sees, **scored)
+  return masked, _as_float({
+      "kept": encoder_sees["is_attended"].sum(),
+      "kept_overflow": jnp.zeros((), jnp.int32), **counts})
 
 
 def _score(key, tokens, is_selected, num_scored, score_unselected):
-  """Positions the loss looks at: ids [B, M], whether a slot is used, counts."""
+  """What the loss looks at: fields of a Masked, and counts."""
   is_scored = tokens.is_maskable if score_unselected else is_selected
-  scored_ids, is_scored_slot, is_kept = _pack(key, is_scored, num_scored)
-  counts = {"tokens": tokens.pad_mask.sum(),
-            "maskable": tokens.is_maskable.sum(),
+  ids, is_used, is_kept, _ = slots.pack(key, is_scored, num_scored)
+  is_chosen = slots.take(is_selected, ids)
+  fields = dict(pad_mask=tokens.pad_mask, scored_ids=ids,
+                targets=slots.take(tokens.ids, ids),
+                is_selected=is_used & is_chosen, is_unselected=is_used & ~is_chosen)
+  counts = {"tokens": tokens.pad_mask.sum(), "maskable": tokens.is_maskable.sum(),
             "selected": is_selected.sum(),
             "scored_overflow": (is_scored & ~is_kept).sum()}
-  return scored_ids, is_scored_slot, counts
-
-
-def _targets(tokens, is_selected, scored_ids, is_scored_slot):
-  is_selected = _take(is_selected, scored_ids)
-  return dict(pad_mask=tokens.pad_mask, scored_ids=scored_ids,
-              targets=_take(tokens.ids, scored_ids),
-              is_selected=is_scored_slot & is_selected,
-              is_unselected=is_scored_slot & ~is_selected)
-
-
-def _pack(key, is_candidate, size, is_favoured=None):
-  """The positions of up to `size` candidates of each row, in order.
-
-  Args:
-    key: PRNG key; draws which candidates a row with too many of them loses.
-    is_candidate: [B, L] bool.
-    size: S, number of slots, static.
-    is_favoured: [B, L] bool, candidates that are never lost, or None.
-
-  Returns:
-    ids [B, S] int32 (0 in empty slots), is_used [B, S], is_kept [B, L].
-  """
-  num_rows, length = is_candidate.shape
-
-  def lose_surplus():
-    draws, largest = lowest.draws(key, is_candidate.shape)
-    if is_favoured is not None:
-      draws, largest = jnp.where(is_favoured, 0, draws + 1), largest + 1
-    return lowest.select(draws, is_candidate, jnp.full((num_rows, 1), size),
-                         largest=largest)
-
-  is_kept = is_candidate
-  if size < length:  # and even then most batches have no row with too many
-    is_kept = jax.lax.cond((is_candidate.sum(axis=1) > size).any(),
-                           lose_surplus, lambda: is_candidate)
-  # A scatter: on a CPU much faster than any sort.
-  slots = jnp.where(is_kept, jnp.cumsum(is_kept, axis=1) - 1, size)
-  positions = jnp.broadcast_to(jnp.arange(length, dtype=jnp.int32), slots.shape)
-  ids = jnp.zeros((num_rows, size), jnp.int32).at[
-      jnp.arange(num_rows)[:, None], slots].set(positions, mode="drop")
-  is_used = jnp.arange(size) < is_kept.sum(axis=1, keepdims=True)  # [B, S]
-  return ids, is_used, is_kept
-
-
-def _take(array, ids):
-  return jnp.take_along_axis(array, ids, axis=1)
+  return fields, counts
 
 
 def _as_float(counts):

@@ -1,18 +1,18 @@
 """GeneMask's selection: spans, and more around the best PMI in half of them."""
 
+import dataclasses
 import functools
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, Key
 
-from dnajax.masking import kmer_span, lowest, pmi
-
-ORDERS = ("sorted", "public")
+from dnajax.masking import k_lowest, neighbours, pmi, selection
 
 
-def gene_mask(key, tokens, is_maskable, *, ranks, probability, rank_by="token",
-              order="sorted", span_offsets=(0, -2, -1, 1, 2, 3), reach=5,
-              min_best=5):
+@dataclasses.dataclass(frozen=True)
+class GeneMask(selection.Selection):
   """Random spans, widened where their PMI is highest (GeneMask, ECAI 2023).
 
   1. Every maskable position is a centre c with the same chance (.0176 =
@@ -28,59 +28,68 @@ def gene_mask(key, tokens, is_maskable, *, ranks, probability, rank_by="token",
 
   Differs from the public code, which (a) ranks position indices instead of
   tokens: `rank_by="position"`; (b) in the version released with CM-GEMS takes
-  half of the centres before it sorts them, so that rank plays no part:
-  `order="public"`. That version walks a Python set, whose order for
+  half of the centres before it sorts them, so that rank plays no part in which of
+  them widen: `order="public"`. That version walks a Python set, whose order for
   whole numbers is that of the position modulo the size of the set's table
   (32 for 5 to 18 centres, 128 up to 76), and so is this one; where two centres
   want the same place of the table, the earlier one comes first here and
   Python's probing decides there. (c) It also accepts [UNK].
 
-  Args:
-    key: PRNG key, consumed.
-    tokens: [B, L] int32 ids.
-    is_maskable: [B, L] bool; False at special tokens, padding and [UNK].
-    ranks: [V] int, PMI rank of each id; see `pmi.load_ranks`.
-    probability: chance that a maskable position is a centre; may be traced.
-    rank_by: "token" (the paper) or "position" (the public code; position
-      indices that are ids of special tokens rank before every k-mer).
-    order: "sorted" (the paper) or "public", what "the best h" means.
-    span_offsets: static tuple, the span around a centre in the order of ties.
-    reach: static int, tokens selected on either side of b(c).
-    min_best: static int, the 5 of step 4.
-
-  Returns:
-    is_selected, [B, L] bool, a subset of `is_maskable`.
+  With `rank_by="position"` some position indices are ids of special tokens, which have
+  no PMI. In the code of GeneMask they rank before every k-mer, in the version released
+  with CM-GEMS with the worst: so here with `order` "sorted" and "public".
   """
-  if order not in ORDERS:
-    raise ValueError(f"Unknown order {order!r}. Known: {', '.join(ORDERS)}.")
-  if 0 not in span_offsets or len(span_offsets) > 2**pmi.TIE_BITS:
-    raise ValueError(f"span_offsets={span_offsets!r} must hold 0 and at most "
-                     f"{2**pmi.TIE_BITS} offsets.")
-  is_centre = jax.random.bernoulli(key, probability, tokens.shape) & is_maskable
-  rank = pmi.ranks_of(rank_by, ranks, tokens, unranked="best")
-  best = pmi.local_best(rank, is_maskable, span_offsets)           # [B, L]
-  num_centres = is_centre.sum(axis=1, keepdims=True)               # [B, 1]
-  num_best = (num_centres + 1) // 2
-  if order == "sorted":
-    is_chosen = lowest.select(
-        best, is_centre, num_best, ignore_bits=pmi.TIE_BITS,
-        largest=(ranks.shape[0] + 1 << pmi.TIE_BITS) - 1)
-  else:
-    is_chosen = lowest.select(_set_order(num_centres, tokens.shape[1]), is_centre,
-                              num_best, largest=tokens.shape[1])
-  is_chosen |= is_centre & (num_best < min_best)
-  # b(c) is where the index of its offset, moved by that offset, comes to lie.
-  index = jnp.where(is_chosen, best & (2**pmi.TIE_BITS - 1), len(span_offsets))
-  is_best = functools.reduce(jnp.logical_or, (
-      moved == i for i, moved in enumerate(
-          kmer_span.shifts(index, span_offsets, len(span_offsets)))))
-  is_selected = (kmer_span.dilate(is_centre, span_offsets)
-                 | kmer_span.dilate(is_best, range(-reach, reach + 1)))
-  return is_selected & is_maskable
+  ratio: float = 0.15        # share of the maskable tokens to select
+  probability: float = 0.0   # of a centre; 0: found for the ratio
+  rank_by: Literal["token", "position"] = "token"  # position: as the public code
+  order: Literal["sorted", "public"] = "sorted"    # which half widens: see above
+  span: tuple[int, ...] = (0, -2, -1, 1, 2, 3)  # around a centre, in the order of ties
+  reach: int = 5             # tokens on either side of the best k-mer of a span
+  min_best: int = 5          # with fewer than that all centres widen
+
+  needs_ranks = True
+
+  def check(self, setup):
+    """Beside the chances: the span holds its centre, and fits into a number."""
+    yield from super().check(setup)
+    if 0 not in self.span or len(self.span) > 2**pmi.TIE_BITS:
+      yield "span", f"at most {2**pmi.TIE_BITS} offsets with 0, the centre, among them"
+    for key in ("reach", "min_best"):
+      if getattr(self, key) < 0:
+        yield key, "at least 0"
+
+  def __call__(self, key: Key[Array, ""], tokens: Int[Array, "B L"],
+               is_maskable: Bool[Array, "B L"], *, ranks: Int[Array, "V"],
+               rate: Float[Array, ""], step=None) -> Bool[Array, "B L"]:
+    """See `selection.Selection`; the step is unused."""
+    del step
+    is_centre = jax.random.bernoulli(key, rate, tokens.shape) & is_maskable
+    rank = pmi.ranks_of(self.rank_by, ranks, tokens,
+                        unranked="best" if self.order == "sorted" else "worst")
+    best = pmi.local_best(rank, is_maskable, self.span)            # [B, L]
+    num_centres = is_centre.sum(axis=1, keepdims=True)             # [B, 1]
+    num_best = (num_centres + 1) // 2
+    if self.order == "sorted":
+      is_chosen = k_lowest.select(
+          best, is_centre, num_best, ignore_bits=pmi.TIE_BITS,
+          largest=(ranks.shape[0] + 1 << pmi.TIE_BITS) - 1)
+    else:
+      is_chosen = k_lowest.select(set_order(num_centres, tokens.shape[1]), is_centre,
+                                  num_best, largest=tokens.shape[1])
+    is_chosen |= is_centre & (num_best < self.min_best)
+    # b(c) is where the index of its offset, moved by that offset, comes to lie.
+    index = jnp.where(is_chosen, best & (2**pmi.TIE_BITS - 1), len(self.span))
+    is_best = functools.reduce(jnp.logical_or, (
+        moved == i for i, moved in enumerate(
+            neighbours.shifts(index, self.span, len(self.span)))))
+    is_selected = (
+        neighbours.dilate(is_centre, self.span)
+        | neighbours.dilate(is_best, range(-self.reach, self.reach + 1)))
+    return is_selected & is_maskable
 
 
-def _set_order(num_centres, length):
-  """Place of each position in a CPython set of that many. [B, 1] -> [B, L].
+def set_order(num_centres: Int[Array, "B 1"], length) -> Int[Array, "B {length}"]:
+  """Place of each of `length` positions in a CPython set of that many.
 
   A set's table has 8 places at first and, each time that it is 3/5 full, grows
   to the power of two above four times what it holds.

@@ -1,12 +1,16 @@
 """Global-PMI's selection: around the best-ranked tokens of the whole row."""
 
+import dataclasses
+from typing import Literal
+
 import jax
+from jaxtyping import Array, Bool, Float, Int, Key
 
-from dnajax.masking import kmer_span, lowest, pmi
+from dnajax.masking import k_lowest, neighbours, pmi, selection
 
 
-def global_pmi(key, tokens, is_maskable, *, ranks, probability, rank_by="token",
-               reach=5):
+@dataclasses.dataclass(frozen=True)
+class GlobalPmi(selection.Selection):
   """The m tokens of a row with the highest PMI, each with 5 on either side.
 
   CM-GEMS (ECAI 2024), Algorithm 1 and the hard stage. The paper's slide leaves
@@ -20,24 +24,31 @@ def global_pmi(key, tokens, is_maskable, *, ranks, probability, rank_by="token",
   DNA, 11 % of human enhancers.
 
   Differs from the public code, which ranks position indices instead of tokens
-  (`rank_by="position"`), so that about the same hundred positions are selected
-  in every sequence, and which also accepts [UNK].
-
-  Args:
-    key: PRNG key, consumed.
-    tokens: [B, L] int32 ids.
-    is_maskable: [B, L] bool; False at special tokens, padding and [UNK].
-    ranks: [V] int, PMI rank of each id; see `pmi.load_ranks`.
-    probability: chance that a maskable position counts for m; may be traced.
-    rank_by: "token" (the paper) or "position" (the public code; position
-      indices that are ids of special tokens rank with the worst k-mer).
-    reach: static int, tokens selected on either side of each of the m.
-
-  Returns:
-    is_selected, [B, L] bool, a subset of `is_maskable`.
+  (`rank_by="position"`; position indices that are ids of special tokens rank with
+  the worst k-mer), so that about the same hundred positions are selected in every
+  sequence, and which also accepts [UNK].
   """
-  is_hit = jax.random.bernoulli(key, probability, tokens.shape) & is_maskable
-  rank = pmi.ranks_of(rank_by, ranks, tokens, unranked="worst")
-  is_top = lowest.select(rank, is_maskable, is_hit.sum(axis=1, keepdims=True),
-                         largest=ranks.shape[0])
-  return kmer_span.dilate(is_top, range(-reach, reach + 1)) & is_maskable
+  ratio: float = 0.15        # share of the maskable tokens to select
+  probability: float = 0.0   # that a token counts for m; 0: found for the ratio
+  rank_by: Literal["token", "position"] = "token"  # position: as the public code
+  reach: int = 5             # tokens selected on either side of each of the m
+
+  needs_ranks = True
+
+  def check(self, setup):
+    """Beside the chances: the reach is no negative number."""
+    yield from super().check(setup)
+    if self.reach < 0:
+      yield "reach", "at least 0"
+
+  def __call__(self, key: Key[Array, ""], tokens: Int[Array, "B L"],
+               is_maskable: Bool[Array, "B L"], *, ranks: Int[Array, "V"],
+               rate: Float[Array, ""], step=None) -> Bool[Array, "B L"]:
+    """See `selection.Selection`; the step is unused."""
+    del step
+    is_hit = jax.random.bernoulli(key, rate, tokens.shape) & is_maskable
+    rank = pmi.ranks_of(self.rank_by, ranks, tokens, unranked="worst")
+    is_top = k_lowest.select(rank, is_maskable, is_hit.sum(axis=1, keepdims=True),
+                             largest=ranks.shape[0])
+    around = range(-self.reach, self.reach + 1)
+    return neighbours.dilate(is_top, around) & is_maskable

@@ -2,11 +2,14 @@
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Int, Integer, Key
 
 _DRAW_BITS = 23  # of the mantissa: what `jax.random.uniform` draws
 
 
-def select(values, is_candidate, num_wanted, *, largest, ignore_bits=0):
+def select(values: Integer[Array, "B L"],
+           is_candidate: Bool[Array, "B L"], num_wanted: Int[Array, "B 1"], *, largest,
+           ignore_bits=0) -> Bool[Array, "B L"]:
   """The `num_wanted` candidates of each row with the lowest values.
 
   Ties go to the earlier position. Found by bisection on the value and then on
@@ -14,15 +17,15 @@ def select(values, is_candidate, num_wanted, *, largest, ignore_bits=0):
   this is several times faster than sorting the rows.
 
   Args:
-    values: [B, L] int, 0..largest where is_candidate.
-    is_candidate: [B, L] bool.
-    num_wanted: [B, 1] int32; more than there are candidates means all.
+    values: 0..largest where is_candidate.
+    is_candidate: what may be chosen.
+    num_wanted: of each row; more than there are candidates means all.
     largest: static int.
     ignore_bits: static int; values that differ in no other than that many
       lowest bits are ties.
 
   Returns:
-    [B, L] bool, a subset of `is_candidate`.
+    A subset of `is_candidate`.
   """
   length = values.shape[1]
   dtype = small_type(max(largest, length))
@@ -55,7 +58,7 @@ def _bisect(values, is_candidate, num_wanted, largest, ignore_bits=0):
                            jnp.zeros_like(num_wanted))
 
 
-def draws(key, shape):
+def draws(key: Key[Array, ""], shape) -> tuple[Int[Array, "..."], int]:
   """Equally likely int32 values 0 .. 2^23 - 1, and the largest: (values, largest).
 
   They order positions as `jax.random.uniform` of the same key does.

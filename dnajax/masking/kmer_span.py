@@ -1,9 +1,11 @@
 """DNABERT's selection: random centres, each with its k - 1 neighbours."""
 
-import functools
+import dataclasses
 
 import jax
-import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, Key
+
+from dnajax.masking import neighbours, selection
 
 # What DNABERT masks around a centre, for each k (examples/run_pretrain.py; the
 # centre itself is written out here). A run of k overlapping k-mers hides one
@@ -16,7 +18,8 @@ OFFSETS = {
 }
 
 
-def kmer_span(key, tokens, is_maskable, *, probability, offsets):
+@dataclasses.dataclass(frozen=True)
+class KmerSpan(selection.Selection):
   """Random centres, each with its neighbouring k-mers (DNABERT).
 
   Every maskable position is a centre with the same chance, independently; a
@@ -26,51 +29,31 @@ def kmer_span(key, tokens, is_maskable, *, probability, offsets):
   Differs from the public code: spans are cut to the maskable positions. The
   public code cuts them to the stretch between [CLS] and [SEP] and so also
   selects [UNK] there.
-
-  Args:
-    key: PRNG key, consumed.
-    tokens: [B, L] int32. Unused; every selection has the same signature.
-    is_maskable: [B, L] bool; False at special tokens, padding and [UNK].
-    probability: chance that a maskable position is a centre; may be traced.
-    offsets: static tuple of ints around a centre, 0 included; see `OFFSETS`.
-
-  Returns:
-    is_selected, [B, L] bool, a subset of `is_maskable`.
   """
-  is_centre = jax.random.bernoulli(key, probability, tokens.shape) & is_maskable
-  return dilate(is_centre, offsets) & is_maskable
+  ratio: float = 0.15        # share of the maskable tokens to select
+  probability: float = 0.0   # of a centre; 0: found for the ratio
+  offsets: tuple[int, ...] = ()  # selected around a centre; (): DNABERT's for tokens.k
 
+  def check(self, setup):
+    """Beside the chances: 0 is an offset, or DNABERT has some for this k."""
+    yield from super().check(setup)
+    if self.offsets and 0 not in self.offsets:
+      yield "offsets", "numbers with 0, the centre, among them"
+    k = setup.tokenizer.vocabulary.k if setup.tokenizer else 6
+    if not self.offsets and k not in OFFSETS:
+      yield "offsets", (f"given for tokens.k={k}, as (-1, 0, 1): DNABERT has none for it, "
+                        f"only for {', '.join(map(str, sorted(OFFSETS)))}")
 
-def dilate(is_set, offsets):
-  """True at i + o for every True at i and every o in `offsets`.
+  def for_tokenizer(self, tokenizer):
+    """With the offsets of its k."""
+    if self.offsets:
+      return self
+    return dataclasses.replace(self, offsets=OFFSETS[tokenizer.vocabulary.k])
 
-  Args:
-    is_set: [B, L] bool.
-    offsets: static tuple of ints. What falls off either end is lost.
-
-  Returns:
-    [B, L] bool; all False without offsets.
-  """
-  return functools.reduce(
-      jnp.logical_or, shifts(is_set, offsets, False), jnp.zeros_like(is_set))
-
-
-def shifts(array, offsets, fill):
-  """Copies of an array: in the copy of offset o, what was at i is at i + o.
-
-  All are slices of one padded array: XLA on a CPU then computes `array` once,
-  where a pad for each offset makes it compute it again for each.
-
-  Args:
-    array: [B, L].
-    offsets: static tuple of ints of any size and sign.
-    fill: value of the positions that nothing moved to.
-
-  Returns:
-    list of [B, L], in the order of `offsets`.
-  """
-  length = array.shape[1]
-  reach = max(map(abs, offsets), default=0)
-  padded = jnp.pad(array, ((0, 0), (reach, reach)), constant_values=fill)
-  return [padded[:, reach - offset:reach - offset + length]
-          for offset in offsets]
+  def __call__(self, key: Key[Array, ""], tokens: Int[Array, "B L"],
+               is_maskable: Bool[Array, "B L"], *, ranks=None, rate: Float[Array, ""],
+               step=None) -> Bool[Array, "B L"]:
+    """See `selection.Selection`. Tokens, ranks and step are unused."""
+    del ranks, step
+    is_centre = jax.random.bernoulli(key, rate, tokens.shape) & is_maskable
+    return neighbours.dilate(is_centre, self.offsets) & is_maskable

@@ -11,13 +11,14 @@ import zipfile
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Bool, Int, Integer
 
-from dnajax import bases, errors
-from dnajax.masking import kmer_span, lowest
+from dnajax.masking import k_lowest, neighbours
+from dnajax.shell import errors, files
+from dnajax.tokens import bases
 
 UNRANKED = 0
 TIE_BITS = 3  # of `local_best`: up to eight offsets
-RANK_BY = ("token", "position")
 _REMEDY = "Make the table again with python -m data_pipelines.npmi."
 _ARRAYS = ("kmers", "score", "rank", "count", "provenance")
 
@@ -82,7 +83,7 @@ def read_provenance(path):
 
 def _read(path):
   try:
-    with np.load(path, allow_pickle=False) as file:
+    with files.path(path).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
       missing = [name for name in _ARRAYS if name not in file.files]
       if not missing:
         return {name: file[name] for name in _ARRAYS}
@@ -99,21 +100,23 @@ def _read(path):
       f"{', '.join(_ARRAYS)}. Make one with python -m data_pipelines.npmi.")
 
 
-def token_ranks(ranks, tokens):
+def token_ranks(
+    ranks: Integer[Array, "V"], tokens: Int[Array, "B L"]) -> Integer[Array, "B L"]:
   """The rank of every token; unranked ids count as the worst k-mer.
 
   Args:
-    ranks: [V] int, see `load_ranks`.
-    tokens: [B, L] int32.
+    ranks: of each id, see `load_ranks`.
+    tokens: ids.
 
   Returns:
-    [B, L] of the type of `ranks`, 1..4^k.
+    1..4^k, of the type of `ranks`.
   """
   table = _replace_unranked(ranks, "worst")
   return jnp.take(table, tokens, mode="clip")
 
 
-def position_ranks(ranks, length, *, unranked):
+def position_ranks(
+    ranks: Integer[Array, "V"], length, *, unranked) -> Integer[Array, "{length}"]:
   """The rank of every position index, read as if it were an id.
 
   What the public code of GeneMask and CM-GEMS does instead of `token_ranks`:
@@ -121,15 +124,15 @@ def position_ranks(ranks, length, *, unranked):
   not depend on the sequence. Offered to explain results published with it.
 
   Args:
-    ranks: [V] int, see `load_ranks`.
+    ranks: of each id, see `load_ranks`.
     length: L, static.
     unranked: "best" (rank 0, before every k-mer) where the position is the id
-      of a special token, as in the public GeneMask, or "worst" (the rank of
-      the worst k-mer), as in the public Global-PMI. Positions from V on are
+      of a special token, as in the code published with GeneMask, or "worst" (the
+      rank of the worst k-mer), as in that of CM-GEMS. Positions from V on are
       treated alike.
 
   Returns:
-    [L] of the type of `ranks`.
+    Of the type of `ranks`.
   """
   table = _replace_unranked(ranks, unranked)
   outside = table.max() if unranked == "worst" else UNRANKED
@@ -138,46 +141,46 @@ def position_ranks(ranks, length, *, unranked):
   return jnp.where(positions < table.shape[0], inside, outside)
 
 
-def ranks_of(rank_by, ranks, tokens, *, unranked):
+def ranks_of(rank_by, ranks: Integer[Array, "V"], tokens: Int[Array, "B L"], *,
+             unranked) -> Integer[Array, "B L"]:
   """Ranks by token or by position, in the smallest type that serves.
 
   Args:
     rank_by: "token" (`token_ranks`) or "position" (`position_ranks`).
-    ranks: [V] int, see `load_ranks`.
-    tokens: [B, L] int32.
+    ranks: of each id, see `load_ranks`.
+    tokens: ids.
     unranked: for "position" only.
 
   Returns:
-    [B, L] uint16 or int32, 0..V, with room for `TIE_BITS` more bits.
+    uint16 or int32, 0..V, with room for `TIE_BITS` more bits.
   """
-  if rank_by not in RANK_BY:
-    raise ValueError(f"Unknown rank_by {rank_by!r}. Known: {', '.join(RANK_BY)}.")
   num_ids = ranks.shape[0]
-  ranks = jnp.asarray(ranks).astype(lowest.small_type((num_ids + 1) << TIE_BITS))
+  ranks = jnp.asarray(ranks).astype(k_lowest.small_type((num_ids + 1) << TIE_BITS))
   if rank_by == "token":
     return token_ranks(ranks, tokens)
   return jnp.broadcast_to(
       position_ranks(ranks, tokens.shape[1], unranked=unranked), tokens.shape)
 
 
-def local_best(rank, is_candidate, offsets):
+def local_best(rank: Integer[Array, "B L"], is_candidate: Bool[Array, "B L"],
+               offsets) -> Integer[Array, "B L"]:
   """The best-ranked candidate among i + o, for every position i.
 
   Ties go to the offset that comes first in `offsets`.
 
   Args:
-    rank: [B, L] int, lower is better; see `ranks_of`.
-    is_candidate: [B, L] bool.
+    rank: lower is better; see `ranks_of`.
+    is_candidate: what may be chosen.
     offsets: static tuple of at most 2^TIE_BITS ints.
 
   Returns:
-    [B, L] of the type of `rank`: the rank, shifted left by TIE_BITS bits, plus
+    Of the type of `rank`: the rank, shifted left by TIE_BITS bits, plus
     the index in `offsets` of where it is. One number, so that one minimum finds
     both. The largest number of the type where there is no candidate.
   """
   none = jnp.iinfo(rank.dtype).max
   found = jnp.where(is_candidate, rank << TIE_BITS, none)
-  at_offset = kmer_span.shifts(found, [-offset for offset in offsets], none)
+  at_offset = neighbours.shifts(found, [-offset for offset in offsets], none)
   return functools.reduce(jnp.minimum, (
       other | rank.dtype.type(i) for i, other in enumerate(at_offset)))
 

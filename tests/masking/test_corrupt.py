@@ -1,6 +1,7 @@
 import functools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -8,7 +9,7 @@ from dnajax.masking import corrupt
 from dnajax.tokens import kmers, vocabulary
 
 VOCAB = vocabulary.Vocabulary(3)
-CORRUPTIONS = [corrupt.replace, corrupt.drop, corrupt.hide]
+CORRUPTIONS = [corrupt.Replace, corrupt.Drop, corrupt.Hide]
 
 
 def some_tokens(rng, num_rows=7, length=20, vocab=VOCAB):
@@ -20,18 +21,18 @@ def some_tokens(rng, num_rows=7, length=20, vocab=VOCAB):
   if vocab.add_cls:
     ids[:, 0], is_maskable[:, 0], pad_mask[:, 0] = vocab.cls_id, False, True
   is_maskable &= pad_mask
-  tokens = kmers.Tokens(ids=ids.astype(np.int32), is_maskable=is_maskable,
-                        pad_mask=pad_mask)
-  return tokens, is_maskable & (rng.random(ids.shape) < 0.5)
+  tokens = kmers.Tokens(ids=jnp.asarray(ids, jnp.int32), is_maskable=jnp.asarray(is_maskable),
+                        pad_mask=jnp.asarray(pad_mask))
+  return tokens, jnp.asarray(is_maskable & (rng.random(ids.shape) < 0.5))
 
 
 @pytest.mark.parametrize("jit", [False, True])
-@pytest.mark.parametrize("fn", CORRUPTIONS)
+@pytest.mark.parametrize("cls", CORRUPTIONS)
 @pytest.mark.parametrize("score_unselected", [False, True])
 def test_scored_positions_are_the_selected_ones_and_targets_the_originals(
-    jit, fn, score_unselected):
+    jit, cls, score_unselected):
   tokens, is_selected = some_tokens(np.random.default_rng(0))
-  call = functools.partial(fn, vocabulary=VOCAB, num_kept=20, num_scored=20,
+  call = functools.partial(cls(), vocabulary=VOCAB, num_kept=20, num_scored=20,
                            score_unselected=score_unselected)
   masked, counts = (jax.jit(call) if jit else call)(
       jax.random.key(0), tokens, is_selected)
@@ -50,8 +51,8 @@ def test_scored_positions_are_the_selected_ones_and_targets_the_originals(
 
 def test_replace_masks_in_place():
   tokens, is_selected = some_tokens(np.random.default_rng(1))
-  masked, _ = corrupt.replace(jax.random.key(0), tokens, is_selected,
-                              vocabulary=VOCAB, num_kept=20, num_scored=20)
+  masked, _ = corrupt.Replace()(jax.random.key(0), tokens, is_selected,
+                                vocabulary=VOCAB, num_kept=20, num_scored=20)
   np.testing.assert_array_equal(masked.encoder_ids,
                                 np.where(is_selected, 0, tokens.ids))
   np.testing.assert_array_equal(masked.is_attended, tokens.pad_mask)
@@ -60,8 +61,8 @@ def test_replace_masks_in_place():
 
 def test_hide_attends_to_no_masked_token():
   tokens, is_selected = some_tokens(np.random.default_rng(1))
-  masked, _ = corrupt.hide(jax.random.key(0), tokens, is_selected,
-                           vocabulary=VOCAB, num_kept=20, num_scored=20)
+  masked, _ = corrupt.Hide()(jax.random.key(0), tokens, is_selected,
+                             vocabulary=VOCAB, num_kept=20, num_scored=20)
   np.testing.assert_array_equal(masked.is_hidden, is_selected)
   np.testing.assert_array_equal(masked.is_attended,
                                 tokens.pad_mask & ~is_selected)
@@ -72,8 +73,8 @@ def test_hide_attends_to_no_masked_token():
 def test_drop_packs_kept_tokens_in_order_and_loses_only_surplus(num_kept, add_cls):
   vocab = vocabulary.Vocabulary(3, add_cls=add_cls)
   tokens, is_selected = some_tokens(np.random.default_rng(2), vocab=vocab)
-  masked, counts = corrupt.drop(jax.random.key(0), tokens, is_selected,
-                                vocabulary=vocab, num_kept=num_kept, num_scored=8)
+  masked, counts = corrupt.Drop()(jax.random.key(0), tokens, is_selected,
+                                  vocabulary=vocab, num_kept=num_kept, num_scored=8)
   num_lost = 0
   for b in range(7):
     candidates = set(np.flatnonzero(tokens.pad_mask[b] & ~is_selected[b]))
@@ -83,7 +84,7 @@ def test_drop_packs_kept_tokens_in_order_and_loses_only_surplus(num_kept, add_cl
     assert not add_cls or 0 in kept
     num_lost += len(candidates) - len(kept)
     np.testing.assert_array_equal(masked.encoder_ids[b][:len(kept)],
-                                  tokens.ids[b][kept])
+                                  np.asarray(tokens.ids[b])[kept])
     np.testing.assert_array_equal(np.flatnonzero(~np.asarray(masked.is_absent[b])),
                                   kept)
     for slot, position in enumerate(kept):
@@ -95,19 +96,19 @@ def test_drop_packs_kept_tokens_in_order_and_loses_only_surplus(num_kept, add_cl
 
 def test_every_surplus_token_is_lost_sometimes():
   tokens, _ = some_tokens(np.random.default_rng(3))
-  nothing = np.zeros((7, 20), bool)
-  drop = jax.jit(lambda key: corrupt.drop(
+  nothing = jnp.zeros((7, 20), bool)
+  drop = jax.jit(lambda key: corrupt.Drop()(
       key, tokens, nothing, vocabulary=VOCAB, num_kept=10, num_scored=8)[0].is_absent[0])
   kept = sum(~np.asarray(drop(jax.random.key(i))) for i in range(60))
   assert kept.min() > 10 and kept.max() < 50
 
 
-@pytest.mark.parametrize("fn", CORRUPTIONS)
-def test_shares_split_the_selected_tokens(fn):
+@pytest.mark.parametrize("cls", CORRUPTIONS)
+def test_shares_split_the_selected_tokens(cls):
   rng = np.random.default_rng(4)
   tokens, is_selected = some_tokens(rng, num_rows=400)
-  masked, _ = fn(jax.random.key(1), tokens, is_selected, vocabulary=VOCAB,
-                 num_kept=20, num_scored=20, mask_share=0.8, random_share=0.1)
+  masked, _ = cls(mask_share=0.8, random_share=0.1)(
+      jax.random.key(1), tokens, is_selected, vocabulary=VOCAB, num_kept=20, num_scored=20)
   slot = np.asarray(masked.restore_ids)
   seen = np.take_along_axis(np.asarray(masked.encoder_ids), slot, 1)
   is_gone = np.asarray(masked.is_absent) | (seen == VOCAB.mask_id)

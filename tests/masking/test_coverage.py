@@ -1,4 +1,5 @@
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -38,6 +39,6 @@ def test_runs_of_6mers_hide_what_the_papers_say(run, hidden):
   is_maskable = np.ones((1, 40), bool)
   is_selected = np.zeros((1, 40), bool)
   is_selected[0, 10:10 + run] = True
-  got, covered = coverage.hidden_bases(is_selected, is_maskable, k=6, stride=1,
-                                       num_leading=0)
+  got, covered = coverage.hidden_bases(
+      jnp.asarray(is_selected), jnp.asarray(is_maskable), k=6, stride=1, num_leading=0)
   assert (int(got), int(covered)) == (hidden, 45)

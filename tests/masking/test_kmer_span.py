@@ -1,11 +1,12 @@
-import functools
-
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import selection_rows
 
 from dnajax.masking import kmer_span
+from dnajax.shell import parts
+from dnajax.tokens import tokenizer as tokenizer_lib
 
 # DNABERT's neighbours of a centre, as its paper's code lists them.
 NEIGHBOURS = {3: [-1, 1], 4: [-1, 1, 2], 5: [-2, -1, 1, 2], 6: [-2, -1, 1, 2, 3]}
@@ -26,18 +27,21 @@ def slow_kmer_span(is_hit, is_maskable, neighbours):
   return out
 
 
-@pytest.mark.parametrize("jit", [False, True])
-@pytest.mark.parametrize("probability", [0.0, 0.1, 1.0])
-@pytest.mark.parametrize("k, length", selection_rows.SHAPES)
-def test_kmer_span_is_the_definition(jit, probability, k, length):
+def tokenizer(k):
+  return tokenizer_lib.make(tokenizer_lib.TokenSettings(k=k, stride=1), 60)
+
+
+@pytest.mark.parametrize("k, length, jit", [
+    *[(*shape, True) for shape in selection_rows.SHAPES], (3, 1, False), (6, 41, False)])
+def test_kmer_span_is_the_definition(jit, k, length):
   tokens, is_maskable = selection_rows.rows(k, length)
-  fn = functools.partial(kmer_span.kmer_span, probability=probability,
-                         offsets=kmer_span.OFFSETS[k])
   key = jax.random.key(length)
-  got = (jax.jit(fn) if jit else fn)(key, tokens, is_maskable)
-  is_hit = np.asarray(jax.random.bernoulli(key, probability, tokens.shape))
-  want = slow_kmer_span(is_hit, is_maskable, NEIGHBOURS[k])
-  np.testing.assert_array_equal(got, want)
+  call = selection_rows.caller(kmer_span.KmerSpan().for_tokenizer(tokenizer(k)), jit=jit)
+  for probability in np.float32([0.0, 0.1, 1.0]):
+    got = call(key, tokens, is_maskable, probability)
+    is_hit = np.asarray(jax.random.bernoulli(key, probability, tokens.shape))
+    want = slow_kmer_span(is_hit, is_maskable, NEIGHBOURS[k])
+    np.testing.assert_array_equal(got, want)
   assert got.dtype == bool
 
 
@@ -49,20 +53,19 @@ def test_k_offsets_hide_exactly_one_nucleotide_of_overlapping_kmers():
     assert len(hidden) == 1
 
 
-@pytest.mark.parametrize("offsets", [(), (0,), (3,), (-7, 2), (0, 1, -1, 9)])
-@pytest.mark.parametrize("length", [0, 1, 2, 8])
-def test_dilate_sets_every_offset_and_loses_what_falls_off(offsets, length):
-  is_set = np.random.default_rng(length).random((20, length)) < 0.2
-  want = np.zeros_like(is_set)
-  for b, i in zip(*np.nonzero(is_set), strict=True):
-    for offset in offsets:
-      if 0 <= i + offset < length:
-        want[b, i + offset] = True
-  np.testing.assert_array_equal(kmer_span.dilate(is_set, offsets), want)
+def test_offsets_of_ones_own_stand_in_for_a_k_that_dnabert_has_not():
+  def wrong(selection, k):
+    return [key for key, _ in selection.check(parts.Setup(tokenizer=tokenizer(k)))]
+
+  assert wrong(kmer_span.KmerSpan(), 6) == []
+  assert wrong(kmer_span.KmerSpan(), 7) == ["offsets"]
+  own = kmer_span.KmerSpan(offsets=(-3, 0, 4))
+  assert wrong(own, 7) == [] and own.for_tokenizer(tokenizer(7)) == own
+  assert wrong(kmer_span.KmerSpan(offsets=(1, 2)), 6) == ["offsets"]
 
 
 def test_a_row_without_positions_selects_nothing():
-  nothing = np.zeros((3, 0), np.int32)
-  got = kmer_span.kmer_span(jax.random.key(0), nothing, nothing == 1,
-                            probability=0.5, offsets=kmer_span.OFFSETS[6])
+  nothing = jnp.zeros((3, 0), jnp.int32)
+  got = kmer_span.KmerSpan(offsets=(-1, 0, 1))(
+      jax.random.key(0), nothing, nothing == 1, rate=jnp.float32(0.5))
   assert got.shape == (3, 0)

@@ -1,6 +1,6 @@
 """Published figures that need no published data: rates and mean ranks."""
 
-import functools
+import dataclasses
 
 import jax
 import jax.numpy as jnp
@@ -11,9 +11,8 @@ import selection_rows
 from dnajax.masking import gene_mask, global_pmi, kmer_span, pmi, random_window
 
 RANKS = selection_rows.some_ranks(6)
-GENE_MASK = functools.partial(gene_mask.gene_mask, ranks=RANKS, probability=.0176)
-GLOBAL_PMI = functools.partial(global_pmi.global_pmi, ranks=RANKS,
-                               probability=.0136)
+GENE_MASK = gene_mask.GeneMask(probability=.0176)
+GLOBAL_PMI = global_pmi.GlobalPmi(probability=.0136)
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +25,8 @@ def random_dna():
 
 
 def run(selection, random_dna):
-  return np.asarray(jax.jit(selection)(jax.random.key(0), *random_dna))
+  return selection_rows.caller(selection, RANKS)(
+      jax.random.key(0), *random_dna, selection.probability)
 
 
 def window_spread(m, p=.025, num_tokens=506):
@@ -38,15 +38,13 @@ def window_spread(m, p=.025, num_tokens=506):
 
 
 @pytest.mark.parametrize("selection, rate, spread", [
-    (functools.partial(kmer_span.kmer_span, probability=.025,
-                       offsets=kmer_span.OFFSETS[6]), .1408, .038),
+    (kmer_span.KmerSpan(probability=.025, offsets=kmer_span.OFFSETS[6]), .1408, .038),
     (GENE_MASK, .152, .036),
     # .120 with the published table, whose best k-mers overlap themselves; a
     # random table spreads them, up to 1 - (1 - p)^11.
     (GLOBAL_PMI, .138, .050),
-    *[(functools.partial(random_window.random_window, probability=.025,
-                         sizes=(m,)), 1 - .975**m, window_spread(m))
-      for m in (6, 8, 10, 12, 14)],
+    *[(random_window.RandomWindow(probability=.025, sizes=(m,)), 1 - .975**m,
+       window_spread(m)) for m in (6, 8, 10, 12, 14)],
 ], ids=["kmer_span", "gene_mask", "global_pmi", "6", "8", "10", "12", "14"])
 def test_mask_rate_at_506_tokens_is_the_published_one(
     random_dna, selection, rate, spread):
@@ -56,10 +54,10 @@ def test_mask_rate_at_506_tokens_is_the_published_one(
 
 
 def test_pmi_selections_shift_the_mean_rank_only_when_they_rank_tokens(random_dna):
-  rank = np.asarray(pmi.token_ranks(RANKS, jnp.asarray(random_dna[0])))
+  rank = np.asarray(pmi.token_ranks(jnp.asarray(RANKS), jnp.asarray(random_dna[0])))
   mean = {
-      (fn, by): rank[run(functools.partial(fn, rank_by=by), random_dna)].mean()
-      for fn in (GENE_MASK, GLOBAL_PMI) for by in pmi.RANK_BY}
+      (one, by): rank[run(dataclasses.replace(one, rank_by=by), random_dna)].mean()
+      for one in (GENE_MASK, GLOBAL_PMI) for by in ("token", "position")}
   everywhere = rank[random_dna[1]].mean()
   # 42,000 tokens in spans of about 6: standard error of a mean about 14.
   assert mean[GLOBAL_PMI, "token"] < everywhere - 100
@@ -70,14 +68,14 @@ def test_pmi_selections_shift_the_mean_rank_only_when_they_rank_tokens(random_dn
 @pytest.mark.parametrize("selection", [GENE_MASK, GLOBAL_PMI])
 def test_ranked_by_position_the_sequence_does_not_matter(random_dna, selection):
   tokens, is_maskable = random_dna
-  by_position = functools.partial(selection, rank_by="position")
+  by_position = dataclasses.replace(selection, rank_by="position")
   other = np.where(is_maskable, np.roll(tokens[::-1], 7, axis=1), tokens)
   np.testing.assert_array_equal(run(by_position, random_dna),
                                 run(by_position, (other, is_maskable)))
 
 
 def test_ranked_by_position_global_pmi_never_selects_most_positions(random_dna):
-  got = run(functools.partial(GLOBAL_PMI, rank_by="position"), random_dna)
+  got = run(dataclasses.replace(GLOBAL_PMI, rank_by="position"), random_dna)
   share = got[:, 1:-1].mean(axis=0)
   assert (share == 0).sum() > 300 and share.max() > .95
 

@@ -1,8 +1,7 @@
-import functools
-
 import jax
 import numpy as np
 import pytest
+import selection_rows
 
 from dnajax.masking import uniform
 
@@ -21,24 +20,29 @@ def slow_uniform(draws, is_maskable, ratio, count):
 
 
 @pytest.mark.parametrize("jit", [False, True])
-@pytest.mark.parametrize("count", uniform.COUNTS)
-@pytest.mark.parametrize("ratio", [0.0, 0.15, 0.5, 1.0])
+@pytest.mark.parametrize("count", ["bernoulli", "exact"])
 @pytest.mark.parametrize("length", [1, 2, 6, 65])
-def test_uniform_is_the_definition(jit, count, ratio, length):
+def test_uniform_is_the_definition(jit, count, length):
   rng = np.random.default_rng(length)
   is_maskable = rng.random((5, length)) < 0.7
   is_maskable[0], is_maskable[1] = False, True
   key = jax.random.key(length)
   tokens = np.zeros((5, length), np.int32)
-  fn = functools.partial(uniform.uniform, ratio=ratio, count=count)
-  got = (jax.jit(fn) if jit else fn)(key, tokens, is_maskable)
+  call = selection_rows.caller(uniform.Uniform(count=count), jit=jit)
   draws = np.asarray(jax.random.uniform(key, tokens.shape))
-  np.testing.assert_array_equal(
-      got, slow_uniform(draws, is_maskable, ratio, count))
+  for ratio in np.float32([0.0, 0.15, 0.5, 1.0]):
+    np.testing.assert_array_equal(
+        call(key, tokens, is_maskable, ratio),
+        slow_uniform(draws, is_maskable, ratio, count))
 
 
-def test_bernoulli_selects_the_wanted_share():
-  is_maskable = np.ones((200, 110), bool)
-  got = uniform.uniform(jax.random.key(0), np.zeros((200, 110), np.int32),
-                        is_maskable, ratio=0.5)
-  assert abs(float(got.mean()) - 0.5) < 4 * 0.5 / np.sqrt(22000)
+def test_the_expected_number_is_that_of_draws_and_the_ratio_is_its_rate():
+  selection = uniform.Uniform(ratio=0.3)
+  assert selection.rates() == (0.3,) and float(selection.rate_at(7)) == np.float32(0.3)
+  counts = selection_rows.caller(selection)(
+      jax.random.key(0), np.zeros((4000, 110), np.int32), np.ones((4000, 110), bool), 0.3
+  ).sum(axis=1)
+  mean, spread = selection.expected(110, 0.3)
+  assert abs(counts.mean() - mean) < 4 * spread / np.sqrt(4000)
+  assert abs(counts.std() / spread - 1) < 0.05
+  assert uniform.Uniform(count="exact").expected(110, 0.3) == (33.0, 0.0)
