@@ -133,7 +133,8 @@ class Encode:
     self._batch_size = features.round_up_batch(batch_size, context.mesh)
     module, tokenizer = context.model.module, context.model.tokenizer
 
-    def embed(params, bases, ids, *, rate, mode):
+    def embed(params, batch, *, rate, mode):
+      bases, ids = batch
       tokens = tokenizer(bases)
       ids, pad_mask, num_left = lose(
           tokens, draws(seed, ids, tokens.ids.shape[1]), rate, mode=mode,

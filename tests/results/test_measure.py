@@ -11,6 +11,7 @@ from flax.core import meta as flax_meta
 
 from dnajax.config import plan as plan_lib
 from dnajax.config import registry
+from dnajax.data import records, summary
 from dnajax.evaluators import base
 from dnajax.results import measure
 from dnajax.shell import errors
@@ -140,13 +141,13 @@ def test_wrong_names_steps_and_places_are_told(workdir, tmp_path):
 def test_another_data_set_than_in_training_is_pointed_out(workdir, tmp_path, tiny_data):
   copy = tmp_path / "data"
   shutil.copytree(tiny_data, copy, ignore=shutil.ignore_patterns("columns"))
-  summary, = copy.glob("*/*/dataset_summary.json")
-  text = json.loads(summary.read_text())
-  text["fingerprint"] = "0" * 32
-  summary.write_text(json.dumps(text))
+  directory = records.find(copy, "simulated_barcodes")
+  summary.write(directory, summary.read(directory) | {
+      "fingerprint": "0" * 32, "cleaning": {"trim": "otherwise"}})
   said = []
   measure.evaluate(workdir, evals=["knn_genus_kmers"], data_dir=str(copy), say=said.append)
   assert "is not the data set of the training run" in said[0]
+  assert "cleaned otherwise" in said[1] and "'trim': 'otherwise'" in said[1]
 
 
 @pytest.mark.parametrize("item", ["params", "state", "meta"])
