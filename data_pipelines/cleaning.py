@@ -1,17 +1,24 @@
-"""One written sequence -> upper-case bases, or the reason why it is left out."""
+"""From the letters of a file to bases: the one place where they are changed.
+
+Whoever reads sequences (prepare, npmi, embed) reads them through here, so that a sequence
+is the same bases whatever gaps, case, U or outer N it arrives with. A data set's `Cleaning`
+is stored with it and with every model trained on it; `Policy` says which sequences are kept.
+"""
 
 import dataclasses
 
-from dnajax import errors
+from data_pipelines import kmer_text
+from dnajax.shell import errors
 
+# The bases, and the ambiguity codes of the Nomenclature Committee of IUB (1984). What is
+# not A, C, G or T is an unknown base to a model, N like R, Y, ...: see dnajax.tokens.bases.
 IUPAC = b"ACGTRYSWKMBDHVN"
 ALPHABETS = ("iupac", "acgtn")
 ON_BAD_LETTERS = ("error", "drop")
+_GAP = b"-"
 
-# Upper case, and U (RNA) read as T. Gaps are deleted in the same pass.
-_UPPER = bytearray(range(256))
-_UPPER[ord("a"):ord("z") + 1] = bytes(range(ord("A"), ord("Z") + 1))
-_UPPER[ord("U")] = _UPPER[ord("u")] = ord("T")
+_UPPER = bytearray(bytes(range(256)).upper())
+_UPPER[ord("U")] = _UPPER[ord("u")] = ord("T")   # RNA
 _UPPER = bytes(_UPPER)
 
 
@@ -20,23 +27,61 @@ class BadLettersError(Exception):
 
 
 @dataclasses.dataclass(frozen=True)
-class Policy:
-  """What is kept. Lengths are in base pairs after gaps and outer N are removed.
+class Cleaning:
+  """What is done to the letters of every sequence.
 
+  Always: upper case, U read as T, gaps ("-") deleted.
+
+  trim: N at both ends is removed.
+  join_kmers: blanks separate overlapping k-mers ("AAACTG AACTGA"), which become one
+    sequence again.
+  """
+  trim: bool = True
+  join_kmers: bool = False
+
+  def clean(self, sequence):
+    """Bases of a sequence.
+
+    Args:
+      sequence: str or bytes as in the file.
+
+    Returns:
+      bytes; what is no letter stays ("?" if it is not ASCII).
+
+    Raises:
+      kmer_text.NoOverlapError: join_kmers, and words that do not overlap.
+    """
+    if self.join_kmers:
+      sequence = kmer_text.decode(sequence)
+    if isinstance(sequence, str):
+      sequence = sequence.encode("ascii", "replace")
+    bases = sequence.translate(_UPPER, _GAP)
+    return bases.strip(b"N") if self.trim else bases
+
+
+def upper(letters):
+  """Part of a sequence, bytes: upper case, U as T; nothing is deleted."""
+  return letters.translate(_UPPER)
+
+
+@dataclasses.dataclass(frozen=True)
+class Policy:
+  """What is kept. Lengths are in base pairs after cleaning.
+
+  cleaning: Cleaning, done before anything is looked at.
   min_length, max_length: both included; max_length 0 = no limit.
   max_unknown: most letters other than A, C, G, T: a share of the sequence if
     below 1, otherwise a number; negative = no limit.
-  alphabet: "iupac" keeps ambiguity letters as they are (the device reads them
-    as unknown); "acgtn" drops sequences that have any besides N.
+  alphabet: "iupac" keeps ambiguity letters as they are; "acgtn" drops sequences that
+    have any besides N.
   on_bad_letters: "error" or "drop", for letters outside IUPAC.
-  strip_n: remove leading and trailing N.
   """
+  cleaning: Cleaning = Cleaning()
   min_length: int = 1
   max_length: int = 0
   max_unknown: float = -1
   alphabet: str = "iupac"
   on_bad_letters: str = "error"
-  strip_n: bool = True
 
   def __post_init__(self):
     if self.alphabet not in ALPHABETS or self.on_bad_letters not in ON_BAD_LETTERS:
@@ -60,13 +105,7 @@ def parse_max_unknown(text):
   return value
 
 
-def normalise(sequence, strip_n=True):
-  """Upper-case letters without gaps, U as T. str -> bytes; "?" if not ASCII."""
-  bases = sequence.encode("ascii", "replace").translate(_UPPER, b"-")
-  return bases.strip(b"N") if strip_n else bases
-
-
-def clean(sequence, policy):
+def take(sequence, policy):
   """Bases of one sequence, or why it is dropped.
 
   Args:
@@ -78,8 +117,9 @@ def clean(sequence, policy):
 
   Raises:
     BadLettersError: letters outside IUPAC and policy.on_bad_letters == "error".
+    kmer_text.NoOverlapError: as `Cleaning.clean`.
   """
-  bases = normalise(sequence, policy.strip_n)
+  bases = policy.cleaning.clean(sequence)
   if not bases:
     return None, "no_sequence"
   unknown = bases.translate(None, b"ACGT")
@@ -87,8 +127,9 @@ def clean(sequence, policy):
     bad = unknown.translate(None, IUPAC)
     if bad:
       if policy.on_bad_letters == "error":
-        allowed = set((IUPAC + b"U-").decode())
-        raise BadLettersError("".join(sorted(set(sequence.upper()) - allowed)))
+        allowed = set((IUPAC + b"U" + _GAP).decode())
+        found = "".join(sequence.split()) if policy.cleaning.join_kmers else sequence
+        raise BadLettersError("".join(sorted(set(found.upper()) - allowed)))
       return None, "letters_outside_iupac"
     if policy.alphabet == "acgtn" and unknown.strip(b"N"):
       return None, "ambiguity_letters"
@@ -101,3 +142,8 @@ def clean(sequence, policy):
     if len(unknown) > limit:
       return None, "too_many_unknown"
   return bases, None
+
+
+def num_ambiguous(bases):
+  """How many letters of cleaned text are ambiguity codes other than N."""
+  return len(bases) - sum(map(bases.count, "ACGTN"))

@@ -5,8 +5,9 @@ import hashlib
 import os
 import re
 
-from data_pipelines import cleaning, sequences
-from dnajax import errors
+from data_pipelines import cleaning as cleaning_lib
+from data_pipelines import sequences
+from dnajax.shell import errors
 
 KEYS = ("sequence", "id", "species")
 
@@ -41,14 +42,13 @@ def parse(argument):
   return match[1], [name for name in match[2].split(",") if name]
 
 
-def load(arguments, *, by, strip_n=True, **read_options):
+def load(arguments, *, by, cleaning=cleaning_lib.Cleaning(), **read_options):
   """Reads the files to exclude.
 
   Args:
     arguments: texts as `parse` takes them.
     by: some of KEYS.
-    strip_n: as in the policy of the kept file, so that the same specimen has
-      the same bases.
+    cleaning: that of the kept file, so that the same specimen has the same bases.
     **read_options: for `sequences.read`.
 
   Returns:
@@ -77,7 +77,7 @@ def load(arguments, *, by, strip_n=True, **read_options):
       if "id" in found:
         found["id"].add(record.id)
       if "sequence" in found:
-        found["sequence"].add(digest(cleaning.normalise(record.sequence, strip_n)))
+        found["sequence"].add(digest(cleaning.clean(record.sequence)))
     missing = [name for name, count in seen.items() if not count]
     if missing:
       has = sorted((others | set(seen)) - set(missing) - {""})

@@ -7,7 +7,7 @@ import operator
 import dnaio
 
 from data_pipelines import files
-from dnajax import errors
+from dnajax.shell import errors
 
 _PIECE = 1 << 21              # bytes read at a time
 # What makes a block be looked at line by line: NUL, line ends of Windows, comments,
@@ -127,14 +127,6 @@ def _tidy(path, number, text, is_inside):
   # ";" begins a comment in old FASTA files
   whole = ["" if line[:1] == ";" else line for line in map(str.strip, whole)]
   return "\n".join(lines[:is_inside] + whole).encode()
-
-
-def require(path):
-  """UserError unless the file holds FASTA."""
-  kind = files.sniff(path)
-  if kind != "fasta":
-    raise errors.UserError(f"{path} is not FASTA but looks like a {kind} file. Give FASTA "
-                           "files, plain or compressed.")
 
 
 def explain_letters(path, line, bad):

@@ -1,8 +1,4 @@
-"""Input files: what they hold, their bytes and their lines, errors that say where.
-
-Content decides, not the name: a `.gz` that was unpacked already, a `.csv` with
-tabs or a FASTA called `.txt` are read for what they are.
-"""
+"""Input files: their bytes, decompressed, and their lines; errors that say where."""
 
 import bz2
 import contextlib
@@ -12,14 +8,14 @@ import lzma
 import os
 import zlib
 
-from dnajax import errors
+from dnajax.shell import errors
 
 # From the standard library, in this process: damage is then one of few exceptions.
 _OPENERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
+SUFFIXES = {"gz", "bz2", "xz", "zst"}   # the last one is named, not read
 _DAMAGE = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError)
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _BUFFER = 1 << 18
-_SNIFF = 1 << 16
 
 
 def open_binary(path):
@@ -68,31 +64,6 @@ def explain_damage(path, where=lambda: ""):
     raise errors.UserError(
         f"{path}{where()}: reading failed ({error}). Fetch the file again or "
         "check the disk.") from None
-
-
-def sniff(path):
-  """What `path` holds: "fasta", "fastq", "parquet" or "table".
-
-  Raises:
-    UserError: binary data, text in another encoding, or nothing but blanks.
-  """
-  with open_binary(path) as file, explain_damage(path, lambda: ", at its start"):
-    start = file.read(_SNIFF)
-  if not start:
-    raise errors.UserError(f"{path} is empty once decompressed. Export it again.")
-  if start.startswith(b"PAR1"):
-    return "parquet"
-  if b"\0" in start:
-    line = start[:start.index(b"\0")].count(b"\n") + 1
-    raise errors.UserError(
-        f"{path}, line {line}: binary data, not text. Give a FASTA, FASTQ, TSV, CSV "
-        "or Parquet file (a spreadsheet has to be exported as TSV or CSV).")
-  text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
-  if not text:
-    raise errors.UserError(f"{path} holds nothing but blanks. Export it again.")
-  if text[:1] in (b">", b";"):
-    return "fasta"
-  return "fastq" if text[:1] == b"@" else "table"
 
 
 def lines(path):

@@ -15,14 +15,15 @@ import threading
 import numpy as np
 import tqdm
 
-from data_pipelines import cleaning, fasta
-from dnajax import bases as base_codes
+from data_pipelines import cleaning, fasta, formats
+from dnajax.tokens import bases as base_codes
 
 LONGEST = 10
 _LETTERS = 1 << 20            # per block: 8 MB of window numbers, twice while counted
 _END = b"\n"                  # between records; unknown, but no letter of a file
-_CODES = base_codes.encode(bytes(range(256))).tobytes()
-_ALLOWED = cleaning.IUPAC + cleaning.IUPAC.lower() + b"Uu"
+_BYTES = cleaning.upper(bytes(range(256)))    # what each byte of a file stands for
+_CODES = base_codes.encode(_BYTES).tobytes()
+_ALLOWED = bytes(byte for byte, letter in enumerate(_BYTES) if letter in cleaning.IUPAC)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +58,7 @@ def count(paths, *, num_threads=2, show_progress=True):
     UserError: a file is not FASTA, is damaged, or holds other letters; with the line.
   """
   for path in paths:                        # all of them, before minutes of work
-    fasta.require(path)
+    formats.require_fasta(path)
   tally = _Tally()
   # A few blocks wait, no more: reading may be faster than counting.
   slots = threading.Semaphore(num_threads + 1)

@@ -15,7 +15,8 @@ import time
 from absl import app, flags
 
 from data_pipelines import ngrams, pmi_table, summary_text, write
-from dnajax import command_line, errors, files, host_memory
+from dnajax.devices import host_memory
+from dnajax.shell import command_line, errors, files
 
 FLAGS = flags.FLAGS
 STRANDS = ("single", "merged")

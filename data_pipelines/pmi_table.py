@@ -15,7 +15,7 @@ import json
 import numpy as np
 
 from data_pipelines import ngrams, tables
-from dnajax import errors, files
+from dnajax.shell import errors, files
 
 DISCOUNTS = ("count", "none")
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from dnajax import errors
+from dnajax.shell import errors
 
 RANKS = ("phylum", "class", "order", "family", "subfamily", "genus", "species", "bin")
 FIELDS = ("sequence", "id", "split", *RANKS)

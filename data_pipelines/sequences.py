@@ -1,11 +1,11 @@
-"""Any supported file -> stream of records: id, sequence, fields, line."""
+"""A file of any format -> stream of records: id, sequence, fields, line."""
 
 import dataclasses
 import os
 import re
 
-from data_pipelines import fasta, files, presets, tables
-from dnajax import errors
+from data_pipelines import formats, presets
+from dnajax.shell import errors
 
 
 @dataclasses.dataclass(slots=True)
@@ -24,7 +24,7 @@ class Record:
 
 
 def read(path, columns=None, *, preset="auto", header_pattern=None, absent=None):
-  """Records of a FASTA, FASTQ, TSV, CSV or Parquet file, plain or compressed.
+  """Records of a file of any of formats.FORMATS, plain or compressed.
 
   What the file is follows from its content, not from its name. Memory does not
   depend on the size of the file.
@@ -44,18 +44,17 @@ def read(path, columns=None, *, preset="auto", header_pattern=None, absent=None)
   Raises:
     UserError: wrong or damaged file; one line with file, line and remedy.
   """
-  kind = files.sniff(path)
-  if kind in ("fasta", "fastq"):
-    if columns:
-      raise errors.UserError(f"{path} is {kind.upper()} and has no columns. Use "
-                             "--header_pattern instead of --columns.")
-    entries = fasta.read_fasta(path) if kind == "fasta" else fasta.read_fastq(path)
-    yield from _from_headers(path, entries, header_pattern, frozenset(absent or ()))
-  else:
-    yield from _from_table(path, kind, columns, preset, absent)
+  found = formats.sniff(path)
+  if found.rows:
+    yield from _from_table(path, columns, preset, absent)
+    return
+  if columns:
+    raise errors.UserError(f"{path} is {found.name} and has no columns. Leave --columns out; "
+                           "labels of prepare come from its --header_pattern.")
+  yield from _from_headers(path, found.headers(path), header_pattern, frozenset(absent or ()))
 
 
-def _from_table(path, kind, columns, preset, absent):
+def _from_table(path, columns, preset, absent):
   layout = None
 
   def choose(names):
@@ -63,18 +62,14 @@ def _from_table(path, kind, columns, preset, absent):
     layout = presets.resolve(names, path=path, preset=preset, columns=columns)
     return layout.columns.values()
 
-  rows = (tables.read_parquet if kind == "parquet" else tables.read_text)(path, choose)
-  stem = os.path.basename(path)
-  number = none = None
-  for number, cells in rows:
+  stem, none = os.path.basename(path), None
+  for number, cells in formats.read_rows(path, choose):
     if none is None:                   # the layout is known from the first row on
       none = layout.absent if absent is None else {"", *absent}
-    fields = {field: "" if (text := _one_line(cell)) in none else text
+    fields = {field: "" if (text := one_line(cell)) in none else text
               for field, cell in zip(layout.columns, cells, strict=True)}
     yield Record(id=fields.pop("id", "") or f"{stem}:{number}",
                  sequence=fields.pop("sequence"), fields=fields, line=number)
-  if number is None:
-    raise errors.UserError(f"{path} has a header and no rows. Export it again.")
 
 
 def _from_headers(path, entries, header_pattern, absent):
@@ -89,7 +84,7 @@ def _from_headers(path, entries, header_pattern, absent):
             f"{path}, line {line}: header {header[:80]!r} does not match "
             f"--header_pattern={header_pattern!r}. Make optional parts optional: "
             "(?:...)?")
-      fields = {name: "" if (text := _one_line(group or "")) in absent else text
+      fields = {name: "" if (text := one_line(group or "")) in absent else text
                 for name, group in match.groupdict().items()}
     words = header.split(maxsplit=1)
     name = fields.pop("id", "") or (words[0] if words else "")
@@ -97,7 +92,7 @@ def _from_headers(path, entries, header_pattern, absent):
                  fields=fields, line=line)
 
 
-def _one_line(text):
+def one_line(text):
   """Runs of blanks and line ends as one blank: a label is a line of a text file."""
   return " ".join(text.split())
 

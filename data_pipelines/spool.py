@@ -13,7 +13,8 @@ import re
 import numpy as np
 import pyarrow as pa
 
-from dnajax import errors
+from data_pipelines import cleaning
+from dnajax.shell import errors
 
 _BATCH = 4096
 _MOST_SPLITS = 64             # open files; a column with more values is no split column
@@ -21,13 +22,20 @@ _MOST_SPLITS = 64             # open files; a column with more values is no spli
 
 @dataclasses.dataclass
 class SplitStatistics:
-  """Counts of the records of a split; lengths in base pairs."""
+  """Counts of the records of a split; lengths in base pairs.
+
+  num_ambiguous: letters that are IUPAC ambiguity codes other than N.
+  """
   num_records: int = 0
   num_bases: int = 0
   min_length: int = 0
   max_length: int = 0
+  num_ambiguous: int = 0
 
-  def add(self, length):
+  def add(self, bases):
+    """Counts a record."""
+    length = len(bases)
+    self.num_ambiguous += cleaning.num_ambiguous(bases)
     self.min_length = length if not self.num_records else min(self.min_length, length)
     self.max_length = max(self.max_length, length)
     self.num_records += 1
@@ -53,7 +61,7 @@ class Spool:
     """Appends a record. labels: one name per rank, "" if absent."""
     if split not in self.splits:
       self._open(split)
-    self.splits[split].add(len(bases))
+    self.splits[split].add(bases)
     rows = self._rows[split]
     rows.append((record_id, bases, *(
         numbers.setdefault(name, len(numbers) - 1)

@@ -3,6 +3,9 @@
 Everything is built in a hidden folder of the data directory and renamed into
 place at the end. A process that dies leaves its folder behind without its lock;
 the next one clears it away.
+
+A store has no renames: there it is built on this machine and copied, the summary last,
+and what has no summary is no data set.
 """
 
 import contextlib
@@ -13,7 +16,10 @@ import shutil
 import tempfile
 import time
 
-from dnajax import errors
+from etils import epath
+
+from dnajax.data import summary
+from dnajax.shell import errors, files
 
 _PREFIX = ".incomplete-"
 _GRACE = 3600                 # seconds a folder without a lock file is left alone
@@ -21,8 +27,8 @@ _GRACE = 3600                 # seconds a folder without a lock file is left alo
 
 @contextlib.contextmanager
 def folder(data_dir):
-  """A new hidden folder in `data_dir`, gone at the end whatever happens."""
-  data_dir = pathlib.Path(data_dir)
+  """A new hidden folder in `data_dir` or for a store here, gone at the end whatever happens."""
+  data_dir = pathlib.Path(tempfile.gettempdir() if files.is_remote(data_dir) else data_dir)
   created = [p for p in (data_dir, *data_dir.parents) if not p.exists()]
   try:
     data_dir.mkdir(parents=True, exist_ok=True)
@@ -62,10 +68,13 @@ def publish(built, target, *, overwrite, staging):
 
   Args:
     built: finished folder inside `staging`.
-    target: where it goes; its parents are made.
+    target: epath.Path where it goes; its parents are made.
     overwrite: an existing `target` is replaced; otherwise it is an error.
     staging: the folder of `folder`, where a replaced data set waits for removal.
   """
+  if files.is_remote(target):
+    _copy(built, target, overwrite)
+    return
   target.parent.mkdir(parents=True, exist_ok=True)
   if target.exists():
     refuse_existing(target, overwrite)
@@ -75,6 +84,18 @@ def publish(built, target, *, overwrite, staging):
   except OSError as error:                # another process was faster
     raise errors.UserError(f"{target} could not be put in place ({error.strerror}). "
                            "Did another process prepare it meanwhile?") from None
+
+
+def _copy(built, target, overwrite):
+  if target.exists():
+    refuse_existing(target, overwrite)
+    (target / summary.NAME).unlink(missing_ok=True)   # from here on it is no data set
+    target.rmtree()
+  paths = [path for path in pathlib.Path(built).rglob("*") if path.is_file()]
+  for path in sorted(paths, key=lambda path: path.name == summary.NAME):
+    copied = target / path.relative_to(built).as_posix()
+    copied.parent.mkdir(parents=True, exist_ok=True)
+    epath.Path(path).copy(copied)
 
 
 def refuse_existing(target, overwrite):

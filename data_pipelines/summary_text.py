@@ -1,6 +1,6 @@
 """What the prepare command prints at its end."""
 
-from dnajax import host_memory
+from dnajax.devices import host_memory
 
 
 def describe(summary, directory, *, data_dir, seconds):
@@ -22,6 +22,10 @@ def describe(summary, directory, *, data_dir, seconds):
                f"{split['min_length']}..{split['max_length']} bp, mean {mean:.0f}")
   for reason, count in summary["dropped"].items():
     out.append(f"  dropped  {reason:<24} {count:>10,}")
+  ambiguous = sum(split["num_ambiguous"] for split in summary["splits"].values())
+  if ambiguous:
+    out.append(f"  {ambiguous:,} of the letters kept are ambiguity codes (R, Y, ...). Models "
+               "read them as N.")
   for rank, count in summary["num_labels"].items():
     out.append(f"  labels   {rank:<24} {count:>10,}")
   train = next((s for s in ("pretrain", "train") if s in summary["splits"]),

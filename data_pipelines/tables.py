@@ -8,7 +8,7 @@ import shutil
 import tempfile
 
 from data_pipelines import files
-from dnajax import errors
+from dnajax.shell import errors
 
 _LONGEST_CELL = 1 << 26       # a quote that is never closed must not eat the memory
 _BATCH = 4096                 # Parquet rows in memory at a time

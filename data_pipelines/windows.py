@@ -11,7 +11,7 @@ import re
 
 import numpy as np
 
-from dnajax import errors
+from dnajax.shell import errors
 
 MODES = ("mixed", "fixed")
 N_POLICIES = ("split", "delete")

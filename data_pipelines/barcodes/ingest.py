@@ -8,7 +8,7 @@ import re
 import tqdm
 
 from data_pipelines import cleaning, exclusion, presets, sequences, write
-from dnajax import errors
+from dnajax.shell import errors
 
 DEFAULT_SPLIT = "pretrain"
 
@@ -52,7 +52,7 @@ def prepare(inputs, data_dir, *, name=None, overwrite=False, show_progress=True,
   return write.write(
       builder_class=builder.Barcodes, data_dir=data_dir, config_name=name,
       fill=lambda spool: fill(spool, files, options, show_progress=show_progress),
-      options=recorded, overwrite=overwrite, show_progress=show_progress)
+      options=recorded, cleaning=options.policy.cleaning, overwrite=overwrite, show_progress=show_progress)
 
 
 def parse_input(text):
@@ -65,7 +65,7 @@ def fill(spool, files, options, *, show_progress):
   """Adds what is kept of `files` to the spool, in order.
 
   The reasons are tried in this order and the first one counts: no split (only
-  where the file has a split column), the sequence itself (cleaning.clean),
+  where the file has a split column), the sequence itself (cleaning.take),
   exclusion, duplicate.
 
   Args:
@@ -80,7 +80,7 @@ def fill(spool, files, options, *, show_progress):
   read_options = dict(columns=options.columns, preset=options.preset,
                       header_pattern=options.header_pattern, absent=options.absent)
   excluded = exclusion.load(options.exclude, by=options.exclude_by,
-                            strip_n=options.policy.strip_n, preset=options.preset,
+                            cleaning=options.policy.cleaning, preset=options.preset,
                             header_pattern=options.header_pattern, absent=options.absent)
   dropped, seen, num_read = collections.Counter(), set(), 0
   needs_digest = bool(options.exclude) or options.deduplicate
@@ -112,7 +112,7 @@ def fill(spool, files, options, *, show_progress):
 
 def _clean(record, path, options):
   try:
-    return cleaning.clean(record.sequence, options.policy)
+    return cleaning.take(record.sequence, options.policy)
   except cleaning.BadLettersError as error:
     raise errors.UserError(
         f"{path}, line {record.line}: the sequence of {record.id!r} has characters outside "

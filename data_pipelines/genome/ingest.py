@@ -10,11 +10,14 @@ import os
 import numpy as np
 import tqdm
 
-from data_pipelines import cleaning, fasta, windows, write
-from dnajax import errors
+from data_pipelines import cleaning, fasta, formats, windows, write
+from dnajax.shell import errors
 
 SPLIT_BY = ("position", "contig")
 TRAIN, VALID = "pretrain", "valid"
+# Windows hold no N, so none at their ends. A gap is an error here, not deleted: the ids of
+# windows say positions of the contig.
+CLEANING = cleaning.Cleaning()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +71,7 @@ def prepare(inputs, data_dir, *, name=None, overwrite=False, show_progress=True,
   return write.write(
       builder_class=builder.Genome, data_dir=data_dir, config_name=name,
       fill=lambda spool: fill(spool, inputs, options, show_progress=show_progress),
-      options=dataclasses.asdict(options), overwrite=overwrite, show_progress=show_progress)
+      options=dataclasses.asdict(options), cleaning=CLEANING, overwrite=overwrite, show_progress=show_progress)
 
 
 def fill(spool, paths, options, *, show_progress):
@@ -90,7 +93,7 @@ def fill(spool, paths, options, *, show_progress):
   """
   dropped, found = collections.Counter(), {}                  # name -> where
   for path in paths:                        # all of them, before hours of work
-    fasta.require(path)
+    formats.require_fasta(path)
   with tqdm.tqdm(desc="reading", unit=" bp", unit_scale=True, mininterval=0.5, delay=1,
                  disable=not show_progress) as bar:
     for path in paths:
@@ -154,7 +157,7 @@ def _hash(*what):
 def _clean(path, line, pieces, bar):
   """Upper-case letters of a contig; a letter that is no base is an error."""
   for _, _, letters in pieces:
-    letters = letters.upper().replace(b"U", b"T")
+    letters = cleaning.upper(letters)
     bad = letters.translate(None, cleaning.IUPAC)
     if bad:
       raise fasta.explain_letters(path, line, bad + bad.lower())

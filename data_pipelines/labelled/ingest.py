@@ -12,12 +12,13 @@ from data_pipelines import spool as spool_lib
 from data_pipelines.barcodes import ingest as barcodes
 from data_pipelines.labelled import presets, rows
 from data_pipelines.labelled import survey as survey_lib
-from dnajax import errors
+from dnajax.shell import errors
 
 EXCLUDE_OVERLAP = ("none", "train", "test")
 _MOST_SETS = 50               # each is a split, and the spool holds 64
 # Bases at the ends stay: in these sets a position counts from a site, often the middle.
-POLICY = cleaning.Policy(strip_n=False)
+CLEANING = cleaning.Cleaning(trim=False, join_kmers=True)
+POLICY = cleaning.Policy(CLEANING)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,8 +100,8 @@ def prepare(inputs, data_dir, *, preset=None, name=None, columns=None, num_sets=
       builder_class=builder.Labelled, data_dir=data_dir,
       config_name=write.config_name(name, default_name, otherwise="labelled"),
       fill=lambda spool: fill(spool, files, options, show_progress=show_progress),
-      options=dict(dataclasses.asdict(options), preset=preset), overwrite=overwrite,
-      show_progress=show_progress)
+      options=dict(dataclasses.asdict(options), preset=preset), cleaning=policy.cleaning,
+      overwrite=overwrite, show_progress=show_progress)
 
 
 def find(inputs, preset=None):

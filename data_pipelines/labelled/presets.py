@@ -4,12 +4,11 @@ import dataclasses
 import difflib
 import os
 import pathlib
-import re
 
-from dnajax import errors
+from data_pipelines import formats
+from dnajax.shell import errors
 
 SPLITS = ("train", "dev", "test")
-_TABLE = re.compile(r"(csv|tsv|txt|tab|parquet|pq)(\.(gz|bz2|xz))?", re.I)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,4 +139,4 @@ def folder_files(folder):
 
 def _tables(folder, split):
   return sorted(path for path in folder.glob(f"{split}.*")
-                if _TABLE.fullmatch(path.name[len(split) + 1:]))
+                if formats.is_table_name(path.name) and formats.stem(path.name) == split)

@@ -3,9 +3,8 @@
 import dataclasses
 import os
 
-from data_pipelines import cleaning, files, tables
-from data_pipelines.labelled import kmer_text
-from dnajax import errors
+from data_pipelines import cleaning, formats, kmer_text, sequences
+from dnajax.shell import errors
 
 COLUMNS = {"sequence": "sequence", "label": "label"}
 
@@ -22,10 +21,10 @@ def read(path, columns, policy, dropped, on_row=lambda: None):
   """The rows of a table.
 
   The reasons to drop one are tried in this order and the first one counts: no label,
-  k-mers that do not overlap, the sequence itself (cleaning.clean).
+  k-mers that do not overlap, the sequence itself (cleaning.take).
 
   Args:
-    path: CSV, TSV or Parquet, plain or compressed.
+    path: a table, plain or compressed.
     columns: {"sequence": column, "label": column}.
     policy: cleaning.Policy; its on_bad_letters also decides about k-mers.
     dropped: Counter of the reasons.
@@ -37,25 +36,16 @@ def read(path, columns, policy, dropped, on_row=lambda: None):
   Raises:
     UserError: wrong or damaged file; with file, line and remedy.
   """
-  kind = files.sniff(path)
-  if kind not in ("table", "parquet"):
-    raise errors.UserError(f"{path} is {kind.upper()} and has no labels. labelled needs a "
-                           "table (CSV, TSV or Parquet) of sequence and label.")
-  read_table = tables.read_parquet if kind == "parquet" else tables.read_text
-  number = None
-  for number, (sequence, label) in read_table(
+  for number, (sequence, label) in formats.read_rows(
       path, lambda names: _choose(names, path, columns)):
     on_row()
-    # A class is a line of a text file: runs of blanks and line ends as one blank.
-    label = " ".join(label.split())
+    label = sequences.one_line(label)
     bases, reason = ((None, "no_label") if not label
                      else _bases(sequence, path, number, policy))
     if reason:
       dropped[reason] += 1
     else:
       yield Row(f"{os.path.basename(path)}:{number}", bases, label)
-  if number is None:
-    raise errors.UserError(f"{path} has a header and no rows. Export it again.")
 
 
 def _choose(names, path, columns):
@@ -72,7 +62,7 @@ def _choose(names, path, columns):
 def _bases(sequence, path, line, policy):
   drop = "Repair the row, or drop and count such rows with --on_bad_letters=drop."
   try:
-    return cleaning.clean(kmer_text.decode(sequence), policy)
+    return cleaning.take(sequence, policy)
   except kmer_text.NoOverlapError as error:
     if policy.on_bad_letters == "drop":
       return None, "kmers_do_not_overlap"

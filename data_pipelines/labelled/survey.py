@@ -8,7 +8,7 @@ import collections
 
 from data_pipelines import exclusion
 from data_pipelines.labelled import rows
-from dnajax import errors
+from dnajax.shell import errors
 
 _REASONS = {"train": "sequence_in_dev_or_test", "test": "sequence_in_train"}
 

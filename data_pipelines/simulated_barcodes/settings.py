@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from dnajax import errors
+from dnajax.shell import errors
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,10 +6,11 @@ drawn from a gamma distribution, so that some species are close and others far.
 
 import numpy as np
 
-from data_pipelines import write
+from data_pipelines import cleaning, write
 from data_pipelines.simulated_barcodes import codon_model
 
 SPLITS = ("pretrain", "train", "valid", "test", "unseen")
+CLEANING = cleaning.Cleaning()
 _LEVELS = ("order", "family", "genus", "species")
 _LONGEST_LOSS = 60                  # base pairs missing at a ragged end
 
@@ -106,5 +107,5 @@ def sequence_noise(rng, bases, settings):
   share = np.array([[settings.ragged_start_share], [settings.ragged_end_share]])
   loss = np.where(rng.random((2, num)) < share, loss, 0)
   loss = np.minimum(loss, length // 4)
-  return [row[a:length - b].tobytes().decode("ascii").strip("N")
+  return [CLEANING.clean(row[a:length - b].tobytes()).decode("ascii")
           for row, a, b in zip(letters, *loss, strict=True)]

@@ -34,6 +34,6 @@ def prepare(data_dir, *, overwrite=False, show_progress=True, **changes):
       return ingest.fill(spool, [str(fasta)], options, show_progress=show_progress)
     return write.write(
         builder_class=builder.SimulatedGenome, data_dir=data_dir, fill=fill,
-        attachments=(fasta, motifs), pmi_of=ingest.TRAIN,
+        cleaning=ingest.CLEANING, attachments=(fasta, motifs), pmi_of=ingest.TRAIN,
         overwrite=overwrite, show_progress=show_progress,
         options=dataclasses.asdict(chosen))

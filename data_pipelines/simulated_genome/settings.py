@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-from dnajax import errors
+from dnajax.shell import errors
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,19 +2,37 @@
 
 import pytest
 
-from data_pipelines import cleaning
-from dnajax import errors
+from data_pipelines import cleaning, kmer_text
+from dnajax.shell import errors
 
 
 @pytest.mark.parametrize("written, bases", [
     ("acgtACGT", b"ACGTACGT"), ("AC-GT--", b"ACGT"), ("AUGu", b"ATGT"),
     ("NNACNGTNnn", b"ACNGT"), ("-N-ACGT-N-", b"ACGT"), ("ACRYSWKMBDHVN", b"ACRYSWKMBDHV")])
 def test_sequences_are_upper_cased_ungapped_and_stripped(written, bases):
-  assert cleaning.clean(written, cleaning.Policy()) == (bases, None)
+  assert cleaning.take(written, cleaning.Policy()) == (bases, None)
+
+
+@pytest.mark.parametrize("written", ["acgurt", "--ACG-TRT", "NNACGTRTN", "n-ACGURT-n"])
+def test_gaps_case_u_and_outer_n_make_no_difference(written):
+  assert cleaning.Cleaning().clean(written) == b"ACGTRT"
+  assert cleaning.Cleaning().clean(written.encode()) == b"ACGTRT"
+
+
+def test_kmers_are_joined_where_a_data_set_holds_them():
+  joined = cleaning.Cleaning(trim=False, join_kmers=True)
+  assert joined.clean("NACG ACGu CGUN") == b"NACGTN"
+  assert joined.clean("NACGTN") == b"NACGTN"
+  with pytest.raises(kmer_text.NoOverlapError):
+    joined.clean("ACG TTT")
+
+
+def test_ambiguity_codes_are_counted_and_n_is_none():
+  assert cleaning.num_ambiguous("ACGTNRYNT") == 2
 
 
 def test_outer_n_stay_if_wanted():
-  assert cleaning.clean("NACN", cleaning.Policy(strip_n=False)) == (b"NACN", None)
+  assert cleaning.take("NACN", cleaning.Policy(cleaning.Cleaning(trim=False))) == (b"NACN", None)
 
 
 @pytest.mark.parametrize("written, policy, reason", [
@@ -26,7 +44,7 @@ def test_outer_n_stay_if_wanted():
     ("ACXT", dict(on_bad_letters="drop"), "letters_outside_iupac"),
     ("ACGTÄ", dict(on_bad_letters="drop"), "letters_outside_iupac")])
 def test_a_dropped_sequence_has_one_reason(written, policy, reason):
-  assert cleaning.clean(written, cleaning.Policy(**policy)) == (None, reason)
+  assert cleaning.take(written, cleaning.Policy(**policy)) == (None, reason)
 
 
 @pytest.mark.parametrize("written, policy", [
@@ -34,12 +52,12 @@ def test_a_dropped_sequence_has_one_reason(written, policy, reason):
     ("ACNRGTAAAA", dict(max_unknown=.2)), ("ACNT", dict(alphabet="acgtn")),
     ("ACGT", dict(max_unknown=0))])
 def test_limits_are_included(written, policy):
-  assert cleaning.clean(written, cleaning.Policy(**policy)) == (written.encode(), None)
+  assert cleaning.take(written, cleaning.Policy(**policy)) == (written.encode(), None)
 
 
 def test_letters_outside_iupac_are_named():
   with pytest.raises(cleaning.BadLettersError, match="EÄ"):
-    cleaning.clean("acgteeÄ", cleaning.Policy())
+    cleaning.take("acgteeÄ", cleaning.Policy())
 
 
 @pytest.mark.parametrize("text, value", [("", -1), ("0", 0), ("0.02", .02), ("2%", .02),

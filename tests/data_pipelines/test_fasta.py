@@ -6,8 +6,8 @@ import itertools
 import numpy as np
 import pytest
 
-from data_pipelines import fasta, files
-from dnajax import errors
+from data_pipelines import fasta, formats
+from dnajax.shell import errors
 
 SIZES = [1, 2, 3, 7, 16, 1000]
 
@@ -123,6 +123,6 @@ def test_letters_that_are_none_are_shown_with_their_line(tmp_path, text, bad, li
 def test_what_is_not_fasta_by_its_content_is_refused(tmp_path):
   path = tmp_path / "a.fa"
   path.write_text("@r\nACGT\n+\nIIII\n")
-  assert files.sniff(str(path)) == "fastq"
-  with pytest.raises(errors.UserError, match="looks like a fastq file"):
-    fasta.require(str(path))
+  assert formats.sniff(str(path)).name == "FASTQ"
+  with pytest.raises(errors.UserError, match="looks like FASTQ"):
+    formats.require_fasta(str(path))

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from data_pipelines import fasta, prepare, windows
-from dnajax import bases as base_codes
-from dnajax import errors
 from dnajax.data import records
+from dnajax.shell import errors
+from dnajax.tokens import bases as base_codes
 
 MIXED = dict(length=40, shortest=6, start_offset=30)
 
@@ -174,7 +174,7 @@ def test_a_contig_in_many_pieces_gives_the_windows_of_one_piece(tmp_path, genome
     ([">a\nACGT\n>b\nACGTA\nACxGT\n"], {}, "f0, line 5: .*IUPAC letters: 'x'"),
     ([">a\nACGT-ACGT\n"], {}, "f0, line 2: .*'-'"),
     ([">a\nACGT\n", ">b\nAC\n>a x\nACGT\n"], {}, "f1, line 3: a contig 'a' .*f0, line 1"),
-    ([">a\nACGT\n", "id\tsequence\n1\tACGT\n"], {}, "f1 is not FASTA .*table"),
+    ([">a\nACGT\n", "id\tsequence\n1\tACGT\n"], {}, "f1 is not FASTA .*TSV or CSV"),
     ([">a\nACGT\n>b\n"], {}, "f0, line 3: header '>b' without"),
     ([">a\n" + "N" * 99 + "\n"], {"valid_share": 0}, "No record is kept of 1 .99 bases_n"),
     ([">a\n" + "A" * 300 + "\n"], {"block_length": 400}, "split .*Lower --block_length=400"),

@@ -2,7 +2,6 @@
 
 import collections
 import gzip
-import json
 import random
 import subprocess
 import sys
@@ -12,10 +11,11 @@ import pytest
 import tensorflow_datasets as tfds
 from pyarrow import parquet
 
-from data_pipelines import cleaning, prepare
-from data_pipelines.labelled import describe, kmer_text, presets
-from dnajax import errors
+from data_pipelines import cleaning, kmer_text, prepare
+from data_pipelines.labelled import describe, ingest, presets
 from dnajax.data import records as records_lib
+from dnajax.data import summary as summary_lib
+from dnajax.shell import errors
 
 
 def draw(rng, length=20):
@@ -208,8 +208,8 @@ def test_every_dropped_row_is_counted_under_one_reason(tmp_path):
           ("ACG", "1"), ("NNACGTNN", "1")]
   path = write_rows(tmp_path / "x.csv", rows)
   directory, summary = run([f"test={path}"], tmp_path,
-                           policy=cleaning.Policy(on_bad_letters="drop", min_length=4,
-                                                  strip_n=False))
+                           policy=cleaning.Policy(ingest.CLEANING, on_bad_letters="drop",
+                                                  min_length=4))
   assert summary["dropped"] == {"kmers_do_not_overlap": 1, "letters_outside_iupac": 1,
                                 "no_label": 1, "no_sequence": 1, "too_short": 1}
   assert summary["num_read"] == 7
@@ -235,7 +235,7 @@ def test_a_few_shot_preset_finds_its_test_file_and_deals_out_ten_sets(tmp_path, 
   assert all(split["classes"] == {"0": 10, "1": 10, "2": 10}
              for name, split in summary["splits"].items() if name != "test")
   assert summary["splits"]["test"]["num_records"] == 9
-  assert json.loads((directory / "dataset_summary.json").read_text()) == summary
+  assert summary_lib.read(directory) == summary
 
 
 def test_a_preset_with_other_counts_than_stated_is_refused(tmp_path):
@@ -324,7 +324,7 @@ def test_the_command_prints_classes_and_leaks(tmp_path):
 @pytest.mark.parametrize("inputs, options, message", [
     (["{t}/x.csv"], {}, "say which split it is.*--input=train="),
     (["train={t}/y.csv"], {}, "no file"),
-    (["train={t}/x.fa"], {}, "FASTA and has no labels"),
+    (["train={t}/x.fa"], {}, "FASTA and has no columns"),
     (["{t}"], {}, "no train, dev or test table"),
     (["{t}"], dict(preset="gue/tf/1"), "no folder gue/tf/1"),
     (["train={t}/x.csv"], dict(preset="gue/tf/1"), "--input is one directory"),

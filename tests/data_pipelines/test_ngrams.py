@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from data_pipelines import ngrams
-from dnajax import errors
 from dnajax.bench import npmi as bench
+from dnajax.shell import errors
 
 COMPLEMENT = str.maketrans("ACGT", "TGCA")
 

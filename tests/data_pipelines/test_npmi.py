@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from data_pipelines import ngrams, npmi, pmi_table
-from dnajax import errors
 from dnajax.masking import pmi
+from dnajax.shell import errors
 from dnajax.tokens import vocabulary
 
 COMPLEMENT = str.maketrans("ACGT", "TGCA")

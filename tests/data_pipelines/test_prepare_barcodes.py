@@ -1,6 +1,5 @@
 """Raw file -> prepared data set and back through TFDS; all or nothing."""
 
-import json
 import os
 import pathlib
 import signal
@@ -11,7 +10,9 @@ import pytest
 import tensorflow_datasets as tfds
 
 from data_pipelines import builder, cleaning, prepare, presets
-from dnajax import errors
+from dnajax.data import records as records_lib
+from dnajax.data import summary as summary_lib
+from dnajax.shell import errors, files
 
 HEADER = ("processid,dna_barcode,phylum,class,order,family,subfamily,genus,species,"
           "dna_bin,split")
@@ -88,10 +89,13 @@ def test_a_label_is_one_line_of_its_file_whatever_it_holds(tmp_path):
 
 def test_the_summary_counts_every_row_once(tmp_path):
   directory, summary = prepare_rows(tmp_path)
-  assert json.loads((directory / "dataset_summary.json").read_text()) == summary
+  assert summary_lib.read(directory) == summary
   assert summary["num_read"] == len(ROWS) and summary["dropped"] == {}
-  assert summary["splits"]["pretrain"] == {
-      "num_records": 2, "num_bases": 20, "min_length": 10, "max_length": 10}
+  assert {split: one["num_ambiguous"] for split, one in summary["splits"].items()} == {
+      "train": 0, "pretrain": 0, "key_unseen": 1, "val_unseen": 0}      # the R of P3
+  assert summary["cleaning"] == {"trim": True, "join_kmers": False}
+  assert summary["splits"]["pretrain"].items() >= {
+      "num_records": 2, "num_bases": 20, "min_length": 10, "max_length": 10}.items()
   assert summary["ranks"] == list(presets.RANKS) and summary["inputs"] == ["rows.csv"]
 
 
@@ -226,6 +230,24 @@ def test_a_killed_process_leaves_no_data_set_and_the_next_one_clears_up(tmp_path
   assert len(records(directory, "train")) == 2 and not leftovers(data_dir)
 
 
+def test_a_data_set_for_a_store_is_made_here_and_copied(tmp_path, monkeypatch):
+  want, _ = prepare_rows(tmp_path)
+  store, made_here = tmp_path / "store", tmp_path / "tmp"
+  made_here.mkdir()
+  monkeypatch.setattr(files, "is_remote", lambda path: str(path).startswith(str(store)))
+  monkeypatch.setattr("tempfile.tempdir", str(made_here))
+  for overwrite in (False, True):
+    directory, _ = prepare.prepare_barcodes([str(tmp_path / "rows.csv")], str(store),
+                                            show_progress=False, overwrite=overwrite)
+    assert directory == records_lib.find(store, "barcodes/rows")
+    for path in pathlib.Path(want).glob("**/*"):
+      copy = pathlib.Path(directory) / path.relative_to(want)
+      assert path.is_dir() or copy.read_bytes() == path.read_bytes(), path
+  assert not list(made_here.glob(".incomplete*"))
+  with pytest.raises(errors.UserError, match="exists already"):
+    prepare.prepare_barcodes([str(tmp_path / "rows.csv")], str(store), show_progress=False)
+
+
 def run_command(*flags):
   return subprocess.run([sys.executable, "-m", "data_pipelines.prepare", *flags],
                         capture_output=True, text=True, check=False)
@@ -237,6 +259,7 @@ def test_the_command_prints_a_summary_and_the_override_to_train_on_it(tmp_path):
                      "--columns=genus:family,species:species", "--min_length=10")
   assert done.returncode == 0, done.stderr
   assert "6 records read, 6 kept" in done.stdout
+  assert "1 of the letters kept are ambiguity codes" in done.stdout
   assert f"--config.data.dir={tmp_path}/d --config.data.name=barcodes/rows " in done.stdout
   assert os.listdir(tmp_path / "d") == ["barcodes"]
 

@@ -9,7 +9,7 @@ import pytest
 from pyarrow import parquet
 
 from data_pipelines import sequences
-from dnajax import errors
+from dnajax.shell import errors
 
 ROWS = [("P1", "ACGTACGT", "Apis"), ("P2", "GGNNTTAA", "Nan"), ("P3", "acgt-tga", "")]
 

@@ -8,7 +8,7 @@ import tensorflow_datasets as tfds
 
 from data_pipelines import prepare
 from data_pipelines.simulated_barcodes import codon_model, settings, simulate
-from dnajax import errors
+from dnajax.shell import errors
 
 SMALL = dict(orders=2, families=2, genera=2, species=5, unseen_species=2, individuals=8)
 

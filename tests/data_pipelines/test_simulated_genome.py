@@ -9,8 +9,8 @@ import pytest
 
 from data_pipelines import fasta, npmi, prepare
 from data_pipelines.simulated_genome import settings, simulate
-from dnajax import errors
 from dnajax.data import records
+from dnajax.shell import errors
 
 SMALL = dict(contigs=3, contig_length=8_000, motifs=4, copies=30, repeats=6, n_runs=2,
              longest_n_run=90)

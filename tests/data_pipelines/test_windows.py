@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from data_pipelines import windows
-from dnajax import errors
+from dnajax.shell import errors
 
 
 def random_contig(rng, length, n_share=0.05):
