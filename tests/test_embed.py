@@ -11,29 +11,26 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from dnajax import bases as base_codes
-from dnajax import checkpointing, embed, embed_writers, errors, partitioning
-from dnajax import config as config_lib
-from dnajax.data import records
-from dnajax.evaluators import features
-from dnajax.training import run, state
+import tiny
+
+from data_pipelines import cleaning
+from dnajax import embed
+from dnajax.inference import embedder as embedder_lib
+from dnajax.inference import encode, writers
+from dnajax.shell import errors
+from dnajax.tokens import bases as base_codes
+from dnajax.training import run
+from dnajax.workdir import load
 
 WIDTH, MAX_LENGTH = 16, 72   # of the tiny config
 
 
 @pytest.fixture(scope="module")
 def workdir(tiny_data, tmp_path_factory):
-  """What a run leaves after its first checkpoint; nothing is trained."""
-  from configs import barcodemae
-  config = barcodemae.get_config("tiny")
-  derived = config_lib.derive(config)
-  split = records.open_split(records.find(tiny_data, config.data.name), "pretrain")
-  make, *_ = state.create(config_lib.build_model(config, derived), config, derived,
-                          partitioning.make_mesh(config.mesh))
+  """Of a short run."""
   path = tmp_path_factory.mktemp("runs") / "tiny"
-  checkpointer = checkpointing.Checkpointer(path, keep=1)
-  checkpointer.save(2, make(), run.make_meta(config, derived, split))
-  checkpointer.close()
+  run.run(tiny.values("barcodemae", tiny_data, has_evals=False, total_steps=2,
+                      checkpoint__best=""), path)
   return path
 
 
@@ -63,7 +60,7 @@ def read_back(path):
     assert table.schema.field("embedding").type == pa.list_(pa.float32(), WIDTH)
     return table["id"].to_pylist(), np.array(table["embedding"].to_pylist(), np.float32)
   if path.suffix == ".npy":
-    ids = embed_writers.ids_path(path).read_text().splitlines()
+    ids = writers.targets_of(path)[1].read_text().splitlines()
     return ids, np.load(path, allow_pickle=False)
   if path.suffix == ".npz":
     with np.load(path, allow_pickle=False) as file:
@@ -75,15 +72,22 @@ def read_back(path):
 
 def test_embeddings_are_the_encoder_features_of_the_checkpoint(workdir, embedder):
   sequences = some_sequences()
-  _, params, meta = checkpointing.load_params(workdir)
-  config = config_lib.from_dict(meta["config"])
-  derived = config_lib.derive(config)
-  want = features.encoder_features(
-      config_lib.build_model(config, derived), params,
-      base_codes.encode_batch(sequences, MAX_LENGTH), vocabulary=derived.vocabulary,
-      stride=config.tokens.stride, batch_size=len(sequences))
+  trained = load.load(workdir)
+  assert trained.step == embedder.trained.step == 2
+  bases = [cleaning.Cleaning().clean(text) for text in sequences]
+  want = encode.encoder_features(
+      trained.module, trained.params, base_codes.encode_batch(bases, MAX_LENGTH),
+      tokenizer=trained.tokenizer, batch_size=len(sequences))
   np.testing.assert_allclose(embedder.embed(sequences), want, atol=1e-5)
   assert embedder.embed([]).shape == (0, WIDTH)
+
+
+def test_a_sequence_is_the_same_however_it_is_written(embedder):
+  text = some_sequences()[0].strip("N").replace("N", "A")[:60]
+  ways = [text, "--" + text, "N" + text, f"-NN{text}nn-", text.lower(),
+          text.replace("T", "U"), text[:9] + "---" + text[9:]]
+  rows = embedder.embed(ways)
+  np.testing.assert_array_equal(rows, np.broadcast_to(rows[0], rows.shape))
 
 
 def test_batch_size_and_letter_case_change_nothing(embedder):
@@ -101,9 +105,9 @@ def test_what_lies_behind_the_longest_length_is_not_read_and_counted(embedder):
 
 
 def test_sequences_without_a_whole_kmer_are_nan(embedder):
-  got = embedder.embed(["", "AC", "NNNNNN", "ACG"])    # k = 3
-  assert np.isnan(got).all(axis=1).tolist() == [True, True, False, False]
-  assert np.isfinite(got[2:]).all()   # k-mers of N are [UNK], which is a token
+  got = embedder.embed(["", "AC", "NNNNNN", "ANC", "ACG"])    # k = 3
+  assert np.isnan(got).all(axis=1).tolist() == [True, True, True, False, False]
+  assert np.isfinite(got[3:]).all()   # k-mers with N are [UNK], which is a token
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".npy", ".npz", ".tsv"])
@@ -111,7 +115,7 @@ def test_every_output_holds_ids_and_embeddings_in_order(embedder, tmp_path, suff
   sequences = [*some_sequences(), "A"]
   pairs = [(f"id {i}é", text) for i, text in enumerate(sequences)]
   output = tmp_path / f"out.v1{suffix}"
-  counts = embed.embed_file(embedder, iter(pairs), str(output), batch_size=8)
+  counts = embedder_lib.embed_file(embedder, iter(pairs), str(output), batch_size=8)
   ids, rows = read_back(output)
   assert ids == [name for name, _ in pairs]
   np.testing.assert_allclose(rows, embedder.embed(sequences), atol=1e-5)
@@ -123,18 +127,19 @@ def test_every_output_holds_ids_and_embeddings_in_order(embedder, tmp_path, suff
 
 def test_parquet_says_where_the_numbers_come_from(embedder, tmp_path):
   output = tmp_path / "out.parquet"
-  embed.embed_file(embedder, [("a", "ACGTACGT")], output)
+  embedder_lib.embed_file(embedder, [("a", "ACGTACGT")], output)
   about = json.loads(pq.read_schema(output).metadata[b"dnajax"])
   assert (about["step"], about["pooling"], about["tokens"]["k"]) == (2, "mean", 3)
+  assert about["cleaning"]["trim"] is True
 
 
 def test_existing_output_stays_unless_overwrite(embedder, tmp_path):
   output = tmp_path / "out.npy"
-  embed_writers.ids_path(output).write_text("precious")
+  writers.targets_of(output)[1].write_text("precious")
   with pytest.raises(errors.UserError, match="--overwrite"):
-    embed.embed_file(embedder, [("a", "ACGT")], output)
-  assert embed_writers.ids_path(output).read_text() == "precious"
-  embed.embed_file(embedder, [("a", "ACGT")], output, overwrite=True)
+    embedder_lib.embed_file(embedder, [("a", "ACGT")], output)
+  assert writers.targets_of(output)[1].read_text() == "precious"
+  embedder_lib.embed_file(embedder, [("a", "ACGT")], output, overwrite=True)
   assert read_back(output)[0] == ["a"]
 
 
@@ -144,15 +149,15 @@ def test_an_error_half_way_leaves_no_file(embedder, tmp_path, suffix):
     yield from [("a", "ACGTACGT")] * 20
     raise errors.UserError("line 21 is damaged")
   with pytest.raises(errors.UserError, match="line 21"):
-    embed.embed_file(embedder, pairs(), tmp_path / f"out{suffix}", batch_size=8)
+    embedder_lib.embed_file(embedder, pairs(), tmp_path / f"out{suffix}", batch_size=8)
   assert not list(tmp_path.iterdir())
 
 
 def test_unknown_kind_of_output_and_empty_input_are_refused(embedder, tmp_path):
-  with pytest.raises(errors.UserError, match=".parquet, .npy, .npz or .tsv"):
-    embed.embed_file(embedder, [("a", "ACGT")], tmp_path / "out.csv")
+  with pytest.raises(errors.UserError, match="in .parquet, .npy, .npz or .tsv"):
+    embedder_lib.embed_file(embedder, [("a", "ACGT")], tmp_path / "out.csv")
   with pytest.raises(errors.UserError, match="no sequence"):
-    embed.embed_file(embedder, [], tmp_path / "out.tsv")
+    embedder_lib.embed_file(embedder, [], tmp_path / "out.tsv")
   assert not list(tmp_path.iterdir())
 
 
@@ -181,9 +186,11 @@ def test_a_wrong_column_is_found_before_the_model_is_loaded(tmp_path):
     embed.read_pairs(path)
 
 
-def test_cls_pooling_of_a_model_without_cls_is_refused(workdir):
-  with pytest.raises(errors.UserError, match="pooling=mean"):
-    embed.load(workdir, pooling="cls")
+@pytest.mark.parametrize("pooling, message", [("cls", "pooling=mean"),
+                                              ("max", "Unknown pooling 'max'. Known: mean, cls")])
+def test_pooling_that_cannot_be_is_refused(workdir, pooling, message):
+  with pytest.raises(errors.UserError, match=message):
+    embed.load(workdir, pooling=pooling)
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, Int, UInt8
 
 from dnajax.data import feed
 from dnajax.devices import partitioning
@@ -52,7 +53,8 @@ def make_embed_fn(module, tokenizer, pooling="mean", mesh=None):
         "pooling=cls needs a model with a [CLS] token, and this one was "
         "trained with config.tokens.add_cls=False. Use pooling=mean.")
 
-  def embed(params, bases):
+  def embed(params, bases: UInt8[Array, "B bp"]
+            ) -> tuple[Float[Array, "B D"], Int[Array, "B"]]:
     tokens = tokenizer(bases)
     hidden = module.apply({"params": params}, tokens.ids, tokens.pad_mask,
                           method="encode")                         # [B, L, D]
@@ -75,10 +77,11 @@ def embed_batches(embed_fn, params, batches, *, mesh=None):
   and computing overlap.
 
   Args:
-    embed_fn: from `make_embed_fn`, or another compiled (params, bases) -> tree of
+    embed_fn: from `make_embed_fn`, or another compiled (params, batch) -> tree of
       arrays.
     params: parameters of the model.
-    batches: iterable of [B, bp] uint8, or of tuples of arrays with B rows.
+    batches: iterable of [B, bp] uint8, or of tuples of arrays with B rows, one
+      argument to `embed_fn`.
     mesh: where the rows are spread; that of `embed_fn`.
 
   Yields:
@@ -87,8 +90,7 @@ def embed_batches(embed_fn, params, batches, *, mesh=None):
   waiting = None
   for batch in batches:
     with contextlib.nullcontext() if mesh is None else partitioning.use(mesh):
-      result = embed_fn(params, *(put_rows(rows, mesh) for rows in (
-          batch if isinstance(batch, tuple) else (batch,))))
+      result = embed_fn(params, jax.tree.map(lambda rows: put_rows(rows, mesh), batch))
     if waiting is not None:
       yield jax.device_get(waiting)
     waiting = result
@@ -125,20 +127,20 @@ def round_up_batch(batch_size, mesh):
   return -(-batch_size // parts) * parts
 
 
-def pad_rows(bases, num_rows):
-  """[n, bp] -> [num_rows, bp] with empty sequences behind."""
+def pad_rows(bases: UInt8[np.ndarray, "n bp"], num_rows: int) -> UInt8[np.ndarray, "B bp"]:
+  """Rows with empty sequences behind, so that there are `num_rows`."""
   missing = num_rows - len(bases)
   return np.pad(bases, ((0, missing), (0, 0)), constant_values=base_codes.PAD)
 
 
-def padded_batches(bases, batch_size):
-  """[N, bp] -> batches [batch_size, bp] in order, empty sequences behind the last."""
+def padded_batches(bases: UInt8[np.ndarray, "N bp"], batch_size: int):
+  """Yields batches [batch_size, bp] in order, empty sequences behind the last."""
   for first in range(0, len(bases), batch_size):
     yield pad_rows(bases[first:first + batch_size], batch_size)
 
 
-def encoder_features(module, params, bases, *, tokenizer, batch_size, pooling="mean",
-                     mesh=None):
+def encoder_features(module, params, bases: UInt8[np.ndarray, "N bp"], *, tokenizer,
+                     batch_size: int, pooling="mean", mesh=None) -> Float[np.ndarray, "N D"]:
   """Pooled encoder output of every sequence.
 
   Args:

@@ -1,18 +1,21 @@
 """Embeddings to files, row by row in constant memory.
 
-Every writer puts its rows under a temporary name in the folder of the output
-and renames when it is complete: a file under the asked name is always whole.
+Every writer puts its rows under a temporary name and is renamed when it is complete: a
+file under the asked name is always whole. A new format is a class with the methods of
+`Writer`, and a line of WRITERS.
 """
 
 import contextlib
 import json
 import os
 import pathlib
+import tempfile
 import zipfile
 
 import numpy as np
+from etils import epath
 
-from dnajax import errors
+from dnajax.shell import errors, files
 
 _ROWS_PER_GROUP = 8192  # of a Parquet file; 25 MB at width 768
 
@@ -22,71 +25,102 @@ def open_writer(path, width, *, overwrite=False, about=None):
   """Writer for the kind of file that the suffix of `path` names.
 
   Args:
-    path: ends in .parquet, .npy, .npz or .tsv. With .npy the ids stand beside
-      it, one per line, in the same name with .ids.txt.
+    path: its suffix is one of WRITERS; may be gs://… or s3://….
     width: D, numbers per embedding.
     overwrite: replace existing files.
     about: dict that says where the numbers come from; kept in .parquet files.
 
   Yields:
-    An object with write(ids [n] str, embeddings [n, D] float32). The files
-    appear when the context ends without an exception; otherwise nothing is left.
+    A `Writer`. The files appear when the context ends without an exception; otherwise
+    nothing is left.
   """
-  path = pathlib.Path(path)
-  check_output(path, overwrite=overwrite)
-  path.parent.mkdir(parents=True, exist_ok=True)
-  targets = [path] + ([ids_path(path)] if path.suffix == ".npy" else [])
-  parts = [target.with_name(f".{target.name}.part-{os.getpid()}") for target in targets]
-  scratch = path.with_name(f".{path.name}.scratch-{os.getpid()}")
-  try:
-    if path.suffix == ".parquet":
-      writer = _Parquet(parts[0], width, about or {})
-    elif path.suffix == ".tsv":
-      writer = _Tsv(parts[0], width)
-    elif path.suffix == ".npy":
-      writer = _Npy(parts[0], parts[1], width)
-    else:
-      writer = _Npz(parts[0], scratch, width)
-    with contextlib.closing(writer):
-      yield writer
-      writer.finish()
-    for part, target in zip(reversed(parts), reversed(targets), strict=True):
-      part.replace(target)
-  finally:
-    for file in [*parts, scratch, scratch.with_suffix(".ids")]:
-      file.unlink(missing_ok=True)
+  targets = check_output(path, overwrite=overwrite)
+  with _folder(targets[0]) as folder:
+    parts = [folder / f".{target.name}.part-{os.getpid()}" for target in targets]
+    try:
+      with contextlib.closing(WRITERS[targets[0].suffix](parts, width, about or {})) as writer:
+        yield writer
+        writer.finish()
+      for part, target in zip(reversed(parts), reversed(targets), strict=True):
+        if files.is_remote(target):
+          epath.Path(part).copy(target, overwrite=True)
+        else:
+          part.replace(target)
+    finally:
+      for part in parts:
+        part.unlink(missing_ok=True)
 
 
-def ids_path(path):
-  """Where the ids of a .npy file stand."""
-  return pathlib.Path(path).with_suffix(".ids.txt")
+@contextlib.contextmanager
+def _folder(target):
+  """Where the temporary files lie: beside the target, or for a store on this machine."""
+  if files.is_remote(target):
+    with tempfile.TemporaryDirectory() as folder:
+      yield pathlib.Path(folder)
+  else:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    yield pathlib.Path(target.parent)
+
+
+def targets_of(path):
+  """The files that make up an output, the one of this name first.
+
+  Raises:
+    UserError: no format has this suffix.
+  """
+  path = files.path(path)
+  if path.suffix not in WRITERS:
+    raise errors.UserError(
+        f"--output={path}: unknown kind of file {path.suffix!r}. Use a name "
+        f"that ends in {in_words()}.")
+  return [path, *WRITERS[path.suffix].beside(path)]
 
 
 def check_output(path, *, overwrite):
-  """Refuses an unknown suffix, and existing files unless `overwrite`."""
-  path = pathlib.Path(path)
-  if path.suffix not in (".parquet", ".npy", ".npz", ".tsv"):
-    raise errors.UserError(
-        f"--output={path}: unknown kind of file {path.suffix!r}. Use a name "
-        "that ends in .parquet, .npy, .npz or .tsv.")
-  for file in (path, ids_path(path)) if path.suffix == ".npy" else (path,):
+  """`targets_of` a path; refuses existing ones unless `overwrite`."""
+  targets = targets_of(path)
+  for file in targets:
     if file.is_dir() or (file.exists() and not overwrite):
       raise errors.UserError(
           f"{file} exists. Choose another --output"
           + ("." if file.is_dir() else " or add --overwrite."))
+  return targets
 
 
-class _Parquet:
+class Writer:
+  """Writes rows to the first of its files, and what belongs to them to the others."""
+
+  @staticmethod
+  def beside(path):
+    """The other files of an output, a tuple of paths."""
+    del path
+    return ()
+
+  def __init__(self, paths, width, about):
+    """paths: of the output and of `beside`. width, about: see `open_writer`."""
+
+  def write(self, ids, embeddings):
+    """ids: [n] str; embeddings: [n, D] float32."""
+    raise NotImplementedError
+
+  def finish(self):
+    """Called once after the last row, unless something went wrong."""
+
+  def close(self):
+    """Called once at the end, whatever happened."""
+
+
+class Parquet(Writer):
   """Columns `id` (string) and `embedding` (fixed-size list of float32)."""
 
-  def __init__(self, path, width, about):
+  def __init__(self, paths, width, about):
     import pyarrow as pa
     import pyarrow.parquet as pq
     self._arrow = pa
     self._schema = pa.schema(
         [("id", pa.string()), ("embedding", pa.list_(pa.float32(), width))],
         metadata={"dnajax": json.dumps(about)})
-    self._file = pq.ParquetWriter(path, self._schema)
+    self._file = pq.ParquetWriter(paths[0], self._schema)
     self._ids, self._rows = [], []
 
   def write(self, ids, embeddings):
@@ -114,11 +148,11 @@ class _Parquet:
     self._file.close()
 
 
-class _Tsv:
+class Tsv(Writer):
   """Column `id` and one column per number, enough digits to restore float32."""
 
-  def __init__(self, path, width):
-    self._file = open(path, "w", encoding="utf-8")
+  def __init__(self, paths, width, about):
+    self._file = open(paths[0], "w", encoding="utf-8")
     self._file.write("\t".join(["id", *(f"e{i}" for i in range(width))]) + "\n")
 
   def write(self, ids, embeddings):
@@ -126,21 +160,23 @@ class _Tsv:
       numbers = "\t".join(f"{number:.9g}" for number in row)
       self._file.write(f"{_one_line(name)}\t{numbers}\n")
 
-  def finish(self):
-    pass
-
   def close(self):
     self._file.close()
 
 
-class _Npy:
+class Npy(Writer):
   """[N, D] float32 in .npy format, and the ids as lines of text."""
 
-  def __init__(self, path, path_of_ids, width):
+  @staticmethod
+  def beside(path):
+    """The ids."""
+    return (path.with_suffix(".ids.txt"),)
+
+  def __init__(self, paths, width, about):
     self._width = width
     self._num_rows = 0
-    self._file = open(path, "wb")
-    self._ids = open(path_of_ids, "w", encoding="utf-8")
+    self._file = open(paths[0], "wb")
+    self._ids = open(paths[1], "w", encoding="utf-8")
     self._write_header()
     self._start = self._file.tell()
 
@@ -168,13 +204,14 @@ class _Npy:
     self._ids.close()
 
 
-class _Npz:
+class Npz(Writer):
   """Arrays `embeddings` [N, D] float32 and `ids` [N] unicode, no pickle."""
 
-  def __init__(self, path, scratch, width):
-    self._path = path
-    self._rows, self._ids = scratch, scratch.with_suffix(".ids")
-    self._npy = _Npy(self._rows, self._ids, width)
+  def __init__(self, paths, width, about):
+    self._path = paths[0]
+    self._rows, self._ids = (self._path.with_name(self._path.name + end)
+                             for end in (".rows", ".ids"))
+    self._npy = Npy((self._rows, self._ids), width, about)
     self._longest = 1
     self._num_rows = 0
 
@@ -198,6 +235,17 @@ class _Npz:
 
   def close(self):
     self._npy.close()
+    for file in (self._rows, self._ids):
+      file.unlink(missing_ok=True)
+
+
+WRITERS = {".parquet": Parquet, ".npy": Npy, ".npz": Npz, ".tsv": Tsv}   # by suffix
+
+
+def in_words():
+  """The suffixes of all formats, for help texts and messages."""
+  *first, last = WRITERS
+  return f"{', '.join(first)} or {last}"
 
 
 def _one_line(name):

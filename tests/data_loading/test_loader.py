@@ -3,8 +3,9 @@ import itertools
 import numpy as np
 import pytest
 
-from dnajax import bases, errors
 from dnajax.data import loader, records
+from dnajax.shell import errors
+from dnajax.tokens import bases
 
 
 @pytest.fixture
@@ -16,7 +17,7 @@ def split(tiny_data):
 def all_texts(split):
   """Every sequence of a split as TFDS reads it, without our columns."""
   import tensorflow_datasets as tfds
-  source = tfds.builder_from_directory(split._directory).as_data_source(split.name)
+  source = tfds.builder_from_directory(split.directory).as_data_source(split.name)
   return [record["bases"].decode() for record in source]
 
 
@@ -76,3 +77,36 @@ def test_missing_data_names_the_command_that_prepares_it(tiny_data, tmp_path):
     records.open_split(directory, "test_unseen")
   with pytest.raises(errors.UserError, match="no labels of rank 'bin'"):
     records.open_split(directory, "train").labels("bin")
+
+
+def test_labels_come_along_and_absent_ones_are_minus_one(split):
+  species = split.labels("species")
+  assert (species == -1).any() and (species >= 0).any()
+  batches = loader.TrainBatches(split, batch_size=7, length=30, seed=3,
+                                labels=("genus", "species"))
+  ids = batches.ids(2)
+  rows = batches.rows(2, np.arange(2, 5))
+  assert set(rows["labels"]) == {"genus", "species"}
+  np.testing.assert_array_equal(rows["labels"]["species"], species[ids[2:5]])
+  got = list(loader.finite_batches(split, batch_size=9, length=8, labels=("species",)))
+  np.testing.assert_array_equal(
+      np.concatenate([one["labels"]["species"][one["is_real"]] for one in got]), species)
+  assert all(one["labels"] == {} for one in loader.finite_batches(split, batch_size=9, length=8))
+
+
+def test_labels_change_no_batch(split):
+  plain, labelled = (loader.TrainBatches(split, batch_size=7, length=30, seed=3, labels=labels)
+                     for labels in ((), ("species",)))
+  for n in range(3):
+    np.testing.assert_array_equal(plain.ids(n), labelled.ids(n))
+
+
+def test_a_split_says_where_it_is_from_and_how_it_was_cleaned(tiny_data, split):
+  assert split.directory == records.find(tiny_data, "simulated_barcodes")
+  assert split.cleaning == {"trim": True, "join_kmers": False}
+  assert split.ranks == ("order", "family", "genus", "species")
+
+
+def test_stores_that_cannot_be_read_are_refused_in_one_line():
+  with pytest.raises(errors.UserError, match="only gs:// and s3://"):
+    records.find("ftp://x", "barcodes/mine")
