@@ -1,5 +1,6 @@
 """Flags of all commands: wrong ones are told in one line."""
 
+import os
 import sys
 
 from absl import flags
@@ -16,8 +17,12 @@ def parse_flags(argv):
   may belong to a part that is named on the same command line.
   """
   config_flags = [name for name in flags.FLAGS
-                  if hasattr(flags.FLAGS[name], "override_values")]  # of ml_collections
+                  if hasattr(type(flags.FLAGS[name]), "override_values")]  # of ml_collections
   argv = _take_overrides(list(argv), config_flags)
+  for item in argv:  # a config may import its neighbour configs/shared.py
+    flag, _, value = item.lstrip("-").partition("=")
+    if flag in config_flags and value:
+      sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(value))))
   sys.argv[1:] = argv[1:]  # where ml_collections would look for them
   try:
     return flags.FLAGS(argv)
