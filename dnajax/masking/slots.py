@@ -8,6 +8,8 @@ from jaxtyping import Array, Bool, Int, Key, Shaped
 
 from dnajax.masking import k_lowest
 
+_BLOCK = 16
+
 
 def pack(key: Key[Array, ""], is_candidate: Bool[Array, "B L"], size,
          is_favoured: Bool[Array, "B L"] | None = None):
@@ -36,19 +38,38 @@ def pack(key: Key[Array, ""], is_candidate: Bool[Array, "B L"], size,
   if size < length:  # and even then most batches have no row with too many
     is_kept = jax.lax.cond((is_candidate.sum(axis=1) > size).any(),
                            lose_surplus, lambda: is_candidate)
-  order = jnp.cumsum(is_kept, axis=1)
-  # A scatter: on a CPU much faster than any sort.
+  order = running_count(is_kept)
+  # A scatter, on a CPU much faster than any sort; what has no slot goes to a spare one,
+  # so that no index needs a check.
   slots = jnp.where(is_kept, order - 1, size)
   positions = jnp.broadcast_to(jnp.arange(length, dtype=jnp.int32), slots.shape)
-  ids = jnp.zeros((num_rows, size), jnp.int32).at[
-      jnp.arange(num_rows)[:, None], slots].set(positions, mode="drop")
+  ids = jnp.zeros((num_rows, size + 1), jnp.int32).at[
+      jnp.arange(num_rows)[:, None], slots].set(
+          positions, mode="promise_in_bounds")[:, :size]
   is_used = jnp.arange(size) < is_kept.sum(axis=1, keepdims=True)  # [B, S]
   return ids, is_used, is_kept, order
 
 
+def running_count(is_set: Bool[Array, "B L"]) -> Int[Array, "B L"]:
+  """How many are True up to and with each position, int32.
+
+  `jnp.cumsum` by two small matrix products, within blocks and over blocks: a third of
+  its time on a CPU. Every number that is multiplied is at most _BLOCK, so that the
+  result is exact even where matrix products round their factors to bfloat16.
+  """
+  num_rows, length = is_set.shape
+  num_blocks = -(-length // _BLOCK)
+  blocks = jnp.pad(is_set, ((0, 0), (0, num_blocks * _BLOCK - length)))
+  blocks = blocks.reshape(num_rows, num_blocks, _BLOCK).astype(jnp.float32)
+  within = blocks @ jnp.triu(jnp.ones((_BLOCK, _BLOCK)))
+  before = within[:, :, -1] @ jnp.triu(jnp.ones((num_blocks, num_blocks)), 1)
+  counts = (within + before[:, :, None]).astype(jnp.int32)
+  return counts.reshape(num_rows, -1)[:, :length]
+
+
 def take(array: Shaped[Array, "B L"], ids: Int[Array, "B S"]) -> Shaped[Array, "B S"]:
-  """The entries of each row at its ids."""
-  return jnp.take_along_axis(array, ids, axis=1)
+  """The entries of each row at its ids, which are 0 .. L - 1."""
+  return jnp.take_along_axis(array, ids, axis=1, mode="promise_in_bounds")
 
 
 def by_formula(settings, length):
