@@ -72,7 +72,8 @@ class BoundMasking:
       covered_bases (see `coverage`), rank_sum (PMI ranks of the selected; 0 without).
     """
     select_key, corrupt_key = jax.random.split(key)
-    is_selected = self.select(select_key, tokens, stage)
+    # Without the barrier XLA computes the selection again for each of its uses.
+    is_selected = jax.lax.optimization_barrier(self.select(select_key, tokens, stage))
     vocabulary = self.tokenizer.vocabulary
     masked, counts = self.settings.corruption(
         corrupt_key, tokens, is_selected, vocabulary=vocabulary, num_kept=self.num_kept,
