@@ -5,7 +5,6 @@ import hashlib
 import os
 import re
 
-from data_pipelines import cleaning as cleaning_lib
 from data_pipelines import sequences
 from dnajax.shell import errors
 
@@ -42,13 +41,14 @@ def parse(argument):
   return match[1], [name for name in match[2].split(",") if name]
 
 
-def load(arguments, *, by, cleaning=cleaning_lib.Cleaning(), **read_options):
+def load(arguments, *, by, cleaning, **read_options):
   """Reads the files to exclude.
 
   Args:
     arguments: texts as `parse` takes them.
     by: some of KEYS.
-    cleaning: that of the kept file, so that the same specimen has the same bases.
+    cleaning: cleaning.Cleaning, that of the kept file, so that the same specimen has the
+      same bases.
     **read_options: for `sequences.read`.
 
   Returns:

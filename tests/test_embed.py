@@ -10,7 +10,6 @@ import oracles
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-
 import tiny
 
 from data_pipelines import cleaning

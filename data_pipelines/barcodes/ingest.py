@@ -52,7 +52,8 @@ def prepare(inputs, data_dir, *, name=None, overwrite=False, show_progress=True,
   return write.write(
       builder_class=builder.Barcodes, data_dir=data_dir, config_name=name,
       fill=lambda spool: fill(spool, files, options, show_progress=show_progress),
-      options=recorded, cleaning=options.policy.cleaning, overwrite=overwrite, show_progress=show_progress)
+      options=recorded, cleaning=options.policy.cleaning, overwrite=overwrite,
+      show_progress=show_progress)
 
 
 def parse_input(text):

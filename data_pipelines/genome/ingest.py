@@ -71,7 +71,8 @@ def prepare(inputs, data_dir, *, name=None, overwrite=False, show_progress=True,
   return write.write(
       builder_class=builder.Genome, data_dir=data_dir, config_name=name,
       fill=lambda spool: fill(spool, inputs, options, show_progress=show_progress),
-      options=dataclasses.asdict(options), cleaning=CLEANING, overwrite=overwrite, show_progress=show_progress)
+      options=dataclasses.asdict(options), cleaning=CLEANING, overwrite=overwrite,
+      show_progress=show_progress)
 
 
 def fill(spool, paths, options, *, show_progress):

@@ -110,7 +110,7 @@ class Split:
       row[:size] = codes[a:a + size]
     return out
 
-  def labels(self, rank) -> Int32[np.ndarray, "N"]:
+  def labels(self, rank) -> Int32[np.ndarray, " N"]:
     """Label id of every record; -1 where absent.
 
     Raises:

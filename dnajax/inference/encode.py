@@ -54,7 +54,7 @@ def make_embed_fn(module, tokenizer, pooling="mean", mesh=None):
         "trained with config.tokens.add_cls=False. Use pooling=mean.")
 
   def embed(params, bases: UInt8[Array, "B bp"]
-            ) -> tuple[Float[Array, "B D"], Int[Array, "B"]]:
+            ) -> tuple[Float[Array, "B D"], Int[Array, " B"]]:
     tokens = tokenizer(bases)
     hidden = module.apply({"params": params}, tokens.ids, tokens.pad_mask,
                           method="encode")                         # [B, L, D]

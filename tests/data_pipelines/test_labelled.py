@@ -1,79 +1,19 @@
-"""Tables of sequence and label: k-mers decoded, sets dealt out, leaks counted, all or nothing."""
+"""Tables of sequence and label: sets dealt out, leaks counted, all or nothing."""
 
 import collections
-import gzip
 import random
 import subprocess
 import sys
 
 import pyarrow as pa
 import pytest
-import tensorflow_datasets as tfds
+from labelled_runs import draw, read_back, run, spaced, write_rows
 from pyarrow import parquet
 
-from data_pipelines import cleaning, kmer_text, prepare
-from data_pipelines.labelled import describe, ingest, presets
+from data_pipelines import cleaning
+from data_pipelines.labelled import describe, ingest
 from dnajax.data import records as records_lib
-from dnajax.data import summary as summary_lib
 from dnajax.shell import errors
-
-
-def draw(rng, length=20):
-  return "".join(rng.choice("ACGT") for _ in range(length))
-
-
-def spaced(sequence, k=6):
-  return " ".join(sequence[i:i + k] for i in range(len(sequence) - k + 1))
-
-
-def write_rows(path, rows, separator=",", columns=("sequence", "label"), quote=""):
-  path.parent.mkdir(parents=True, exist_ok=True)
-  text = "".join(separator.join(f"{quote}{cell}{quote}" for cell in cells) + "\n"
-                 for cells in [columns, *rows])
-  (gzip.open if path.suffix == ".gz" else open)(path, "wt").write(text)
-  return str(path)
-
-
-def run(inputs, tmp_path, **options):
-  """(directory, summary); the data directory is tmp_path/data."""
-  return prepare.prepare_labelled([str(text) for text in inputs], str(tmp_path / "data"),
-                                  show_progress=False, **options)
-
-
-def read_back(directory, split):
-  """(bases, label, label_id) of a split through TFDS."""
-  source = tfds.builder_from_directory(str(directory)).as_data_source(split)
-  return [(r["bases"].decode(), r["label"].decode(), int(r["label_id"]))
-          for r in (source[i] for i in range(len(source)))]
-
-
-@pytest.mark.parametrize("k", [1, 2, 3, 6])
-def test_kmers_decode_to_the_sequence_they_were_made_of(k):
-  rng = random.Random(k)
-  for length in (k, k + 1, k + 2, 40):
-    sequence = draw(rng, length)
-    assert kmer_text.decode(spaced(sequence, k)) == sequence
-    assert kmer_text.decode(spaced(sequence.lower(), k)) == sequence.lower()
-
-
-def test_a_change_of_any_letter_inside_the_kmers_is_noticed():
-  sequence = draw(random.Random(0), 12)
-  words = spaced(sequence).split()
-  for i in range(len(words)):
-    for j in range(6):
-      changed = words[i][:j] + ("A" if words[i][j] != "A" else "C") + words[i][j + 1:]
-      text = " ".join([*words[:i], changed, *words[i + 1:]])
-      if (i, j) in ((0, 0), (len(words) - 1, 5)):       # in one word only: another sequence
-        assert kmer_text.decode(text) != sequence
-      else:
-        with pytest.raises(kmer_text.NoOverlapError):
-          kmer_text.decode(text)
-
-
-@pytest.mark.parametrize("text", ["ACGTACGTAC GTACGTACGT", "ACGT CGT", "ACG CGTT", "ACG CGT T"])
-def test_words_that_are_no_kmers_are_refused(text):
-  with pytest.raises(kmer_text.NoOverlapError, match="word [23]"):
-    kmer_text.decode(text)
 
 
 def test_all_formats_of_one_table_give_the_same_records(tmp_path):
@@ -215,69 +155,6 @@ def test_every_dropped_row_is_counted_under_one_reason(tmp_path):
   assert summary["num_read"] == 7
   assert [row[0] for row in read_back(directory, "test")] == ["ACGTACGT", "NNACGTNN"]
   assert "no training split" in describe.describe(summary)
-
-
-def fewshot_tree(root, shots=10, num_sets=10, task="Splice-40"):
-  rng = random.Random(5)
-  rows = [(spaced(draw(rng)), str(i % 3)) for i in range(3 * shots * num_sets)]
-  write_rows(root / "fewshot" / task / str(shots) / "train.tsv.gz", rows, "\t", quote='"')
-  write_rows(root / "fewshot" / task / "test.tsv.gz",
-             [(spaced(draw(rng)), str(i % 3)) for i in range(9)], "\t")
-  return root
-
-
-@pytest.mark.parametrize("above", [".", "fewshot"])
-def test_a_few_shot_preset_finds_its_test_file_and_deals_out_ten_sets(tmp_path, above):
-  root = fewshot_tree(tmp_path)
-  directory, summary = run([root / above], tmp_path, preset="fewshot/Splice-40/10")
-  assert directory.parent.name == "fewshot_Splice-40_10"
-  assert set(summary["splits"]) == {*(f"train_{i}" for i in range(10)), "test"}
-  assert all(split["classes"] == {"0": 10, "1": 10, "2": 10}
-             for name, split in summary["splits"].items() if name != "test")
-  assert summary["splits"]["test"]["num_records"] == 9
-  assert summary_lib.read(directory) == summary
-
-
-def test_a_preset_with_other_counts_than_stated_is_refused(tmp_path):
-  root = fewshot_tree(tmp_path, shots=10, num_sets=9)
-  with pytest.raises(errors.UserError, match="train.tsv.gz: 90 rows of class '0', and 10 x 10"):
-    run([root], tmp_path, preset="fewshot/Splice-40/10")
-  assert not (tmp_path / "data").exists()
-
-
-def test_the_stand_in_for_a_missing_test_set_has_no_training_sequence(tmp_path):
-  rng = random.Random(6)
-  train = [(draw(rng), str(i % 2)) for i in range(20)]
-  other = [(draw(rng), str(i % 2)) for i in range(8)]
-  write_rows(tmp_path / "fewshot/Prom-300/10/train.tsv.gz",
-             [(spaced(s), label) for s, label in train], "\t")
-  with pytest.raises(errors.UserError, match="no folder gue/prom/prom_300_all"):
-    run([tmp_path], tmp_path, preset="fewshot/Prom-300/10")
-  write_rows(tmp_path / "gue/prom/prom_300_all/dev.csv.gz", train[:3] + other[:4])
-  write_rows(tmp_path / "gue/prom/prom_300_all/test.csv.gz", other[4:] + train[5:6])
-  directory, summary = run([tmp_path], tmp_path, preset="fewshot/Prom-300/10")
-  assert [row[:2] for row in read_back(directory, "test")] == other
-  assert summary["dropped"] == {"sequence_in_train": 4}
-
-
-def test_a_directory_is_read_as_it_is_and_missing_splits_stay_missing(tmp_path):
-  write_rows(tmp_path / "gue/tf/7/dev.csv", [("ACGT", "0"), ("ACGA", "1")])
-  write_rows(tmp_path / "gue/tf/7/test.csv.gz", [("ACTT", "0"), ("ACTA", "1")])
-  directory, summary = run([tmp_path / "gue/tf/7"], tmp_path)
-  assert directory.parent.name == "tf_7" and list(summary["splits"]) == ["dev", "test"]
-  write_rows(tmp_path / "gue/tf/7/dev.tsv", [("ACGT", "0")], "\t")
-  with pytest.raises(errors.UserError, match="two tables of split dev: dev.csv and dev.tsv"):
-    run([tmp_path / "gue/tf/7"], tmp_path, name="again")
-
-
-def test_there_is_a_preset_for_every_published_task():
-  groups = collections.Counter(name.rpartition("/")[0] for name in presets.PRESETS)
-  assert groups == {"gue/EMP": 10, "gue/mouse": 5, "gue/prom": 6, "gue/splice": 1, "gue/tf": 5,
-                    "gue/virus": 1, "gue/LPD/promoter_prediction": 2, "fewshot/Prom-core": 5,
-                    "fewshot/Prom-300": 5, "fewshot/Cohn-enh": 4, "fewshot/Splice-40": 4,
-                    "fewshot/Silencer": 2}
-  with pytest.raises(errors.UserError, match="gue/prom/prom_core_tata"):
-    presets.get("prom_core_tata")
 
 
 GOOD = [("ACGTACGT", "0"), ("ACGTACGA", "1")]
