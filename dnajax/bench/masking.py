@@ -8,12 +8,22 @@ import jax.numpy as jnp
 import numpy as np
 
 from dnajax.bench import timing
-from dnajax.masking import corrupt, gene_mask, global_pmi, kmer_span, random_window, uniform
-from dnajax.tokens import kmers, vocabulary
+from dnajax.config import build
+from dnajax.masking import bound, settings
+from dnajax.tokens import tokenizer
 
 NUM_ROWS, NUM_TOKENS, _K = 256, 512, 6
 _NUM_REFERENCE_ROWS = 64
 _SPAN, _REACH = (0, -2, -1, 1, 2, 3), range(-5, 6)
+_SELECTIONS = {
+    "uniform": dict(name="uniform", ratio=.15),
+    "uniform, exact count": dict(name="uniform", ratio=.15, count="exact"),
+    "kmer_span": dict(name="kmer_span", probability=.025),
+    "random_window": dict(name="random_window", probability=.025, sizes=(6, 8, 10, 12, 14)),
+    "gene_mask": dict(name="gene_mask", probability=.0176),
+    "global_pmi": dict(name="global_pmi", probability=.0136)}
+_CORRUPTIONS = {"replace": dict(name="replace", mask_share=.8, random_share=.1),
+                "hide": dict(name="hide"), "drop": dict(name="drop")}
 
 
 def measure(*, rounds):
@@ -29,38 +39,31 @@ def measure(*, rounds):
   Returns:
     dict of figures in rows per second.
   """
-  vocab = vocabulary.Vocabulary(_K, add_cls=True, add_sep=True, layout="dnabert")
+  tokenize = tokenizer.make(
+      tokenizer.TokenSettings(vocabulary="dnabert", k=_K, stride=1, add_cls=True, add_sep=True),
+      NUM_TOKENS - 2 + _K - 1)
+  vocab = tokenize.vocabulary
   bases = jax.random.randint(
-      jax.random.key(0), (NUM_ROWS, NUM_TOKENS - 2 + _K - 1), 0, 4).astype(jnp.uint8)
-  tokens = kmers.tokenize(bases, vocabulary=vocab, stride=1)
+      jax.random.key(0), (NUM_ROWS, tokenize.length), 0, 4).astype(jnp.uint8)
+  tokens = tokenize(bases)
   order = np.random.default_rng(0).permutation(4**_K) + 1
   ranks = np.concatenate([np.zeros(vocab.num_special), order]).astype(np.int32)
-  selections = {
-      "uniform": functools.partial(uniform.uniform, ratio=.15),
-      "uniform, exact count": functools.partial(
-          uniform.uniform, ratio=.15, count="exact"),
-      "kmer_span": functools.partial(
-          kmer_span.kmer_span, probability=.025, offsets=kmer_span.OFFSETS[_K]),
-      "random_window": functools.partial(
-          random_window.random_window, probability=.025, sizes=(6, 8, 10, 12, 14)),
-      "gene_mask": functools.partial(
-          gene_mask.gene_mask, ranks=ranks, probability=.0176),
-      "global_pmi": functools.partial(
-          global_pmi.global_pmi, ranks=ranks, probability=.0136)}
-  corruptions = {
-      "replace": functools.partial(corrupt.replace, mask_share=.8, random_share=.1),
-      "hide": corrupt.hide, "drop": corrupt.drop}
-  sizes = dict(vocabulary=vocab, num_kept=464, num_scored=160)
 
-  def both(select, spoil, key, tokens):
-    is_selected = select(key, tokens.ids, tokens.is_maskable)
-    return spoil(key, tokens, is_selected, **sizes)
+  def make(selection, corruption):
+    values = dict(selection=selection, corruption=corruption, num_kept=464, num_scored=160)
+    return bound.bind(build.build(settings.Masking, values, "masking"), tokenize,
+                      ranks=ranks, score_unselected=False)
 
-  calls = {name: jax.jit(lambda key, tokens, select=select: select(
-      key, tokens.ids, tokens.is_maskable)) for name, select in selections.items()}
-  calls |= {f"{name} + {kind}": jax.jit(functools.partial(both, selections[name], spoil))
-            for name in ("uniform", "gene_mask", "global_pmi")
-            for kind, spoil in corruptions.items()}
+  calls = {}
+  for name, selection in _SELECTIONS.items():
+    one = make(selection, _CORRUPTIONS["replace"])
+    calls[name] = jax.jit(lambda key, tokens, one=one: one.select(
+        key, tokens, one.first_stage()))
+  for name in ("uniform", "gene_mask", "global_pmi"):
+    for kind, corruption in _CORRUPTIONS.items():
+      one = make(_SELECTIONS[name], corruption)
+      calls[f"{name} + {kind}"] = jax.jit(lambda key, tokens, one=one: one(
+          key, tokens, one.first_stage())[0])
   seconds = timing.interleaved(
       {name: functools.partial(call, jax.random.key(1), tokens)
        for name, call in calls.items()}, rounds=rounds)

@@ -83,9 +83,7 @@ def step_flops(plan):
 
 def _slots(plan):
   """Positions that the encoder works on."""
-  masking = plan.task.masking
-  return (masking.num_kept if masking and masking.settings.corruption.takes_out
-          else plan.tokenizer.num_tokens)
+  return plan.task.masking.num_kept if plan.task.masking else plan.tokenizer.num_tokens
 
 
 class RandomSplit:

@@ -1,5 +1,7 @@
 """Bases to k-mer ids, on the device."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from flax import struct
@@ -10,9 +12,10 @@ from dnajax.tokens import bases as base_codes
 @struct.dataclass
 class Tokens:
   """Tokenised sequences. B sequences, L positions ([CLS] and [SEP] included)."""
-  ids: jax.Array          # [B, L] int32
-  is_maskable: jax.Array  # [B, L] bool, k-mers that may be selected
-  pad_mask: jax.Array     # [B, L] bool, True = real token, attended
+  # Arrays, or what stands for them in a tree: shapes, shardings.
+  ids: Any          # [B, L] int32
+  is_maskable: Any  # [B, L] bool, k-mers that may be selected
+  pad_mask: Any     # [B, L] bool, True = real token, attended
 
 
 def num_tokens(num_bases, *, k, stride, add_cls=False, add_sep=False):
