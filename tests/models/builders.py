@@ -1,6 +1,7 @@
 """Small models and hand-made Masked batches for the tests of models and losses."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -118,8 +119,8 @@ def logits(module, params, batch, **kwargs):
 
 def encode(module, params, ids, pad_mask):
   """Features of whole sequences."""
-  return module.apply({"params": params}, jnp.asarray(ids), jnp.asarray(pad_mask),
-                      method="encode")
+  return jax.jit(functools.partial(module.apply, method="encode"))(
+      {"params": params}, jnp.asarray(ids), jnp.asarray(pad_mask))
 
 
 def sentences(seed=0, num_rows=3, length=LENGTH, lengths=(12, 9, 4)):

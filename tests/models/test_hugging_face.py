@@ -1,5 +1,4 @@
 import dataclasses
-import pathlib
 
 import jax
 import jax.numpy as jnp
@@ -13,18 +12,8 @@ from dnajax.shell import errors
 
 pytest.importorskip("safetensors")
 
-FIXTURE = pathlib.Path(__file__).parent.parent / "data" / "bert_fixture.safetensors"
 PART = transformer.Transformer(width=32, depth=2, num_heads=2, mlp_width=64, max_positions=24)
 ENCODER = PART.module(70)
-
-
-@pytest.fixture(scope="module")
-def fixture():
-  groups = {"model": {}, "inputs": {}, "hidden": {}}
-  for name, x in safetensors_files.read(FIXTURE).items():
-    group, _, rest = name.partition("/")
-    groups[group][rest] = x
-  return groups
 
 
 @pytest.mark.parametrize("changes", [{}, dict(scan_unroll=2), dict(attention="xla")])

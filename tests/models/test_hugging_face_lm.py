@@ -4,7 +4,6 @@ import builders
 import jax
 import numpy as np
 import pytest
-from test_hugging_face import fixture  # noqa: F401
 
 from dnajax.models import hugging_face, safetensors_files, types
 from dnajax.models import hugging_face_lm as convert

@@ -168,8 +168,8 @@ def test_barcodemae_has_the_published_parameters_less_those_nothing_reads():
   assert round(published / 1e6, 2) == 96.47
 
   model = builders.mae_model(
-      tokenizer=builders.any_tokenizer(vocab, classes), max_positions=512, width=768, depth=6, num_heads=6,
-      mlp_width=3072, decoder_width=768, decoder_depth=6, decoder_num_heads=6,
+      tokenizer=builders.any_tokenizer(vocab, classes), max_positions=512, width=768,
+      depth=6, num_heads=6, mlp_width=3072, decoder_width=768, decoder_depth=6, decoder_num_heads=6,
       decoder_mlp_width=3072)
   pooler, second_types, word_rows = square, 2 * width, (vocab - 1) * width
   assert _count(model) == 92_733_952

@@ -9,8 +9,8 @@ import pytest
 from dnajax.devices import partitioning
 from dnajax.models import heads, types
 from dnajax.tokens import bases as base_codes
-from dnajax.tokens import vocabulary
 from dnajax.tokens import tokenizer as tokenizer_lib
+from dnajax.tokens import vocabulary
 
 
 def test_logits_are_the_head_at_the_scored_positions():

@@ -9,13 +9,13 @@ import numpy as np
 import optax
 import pytest
 from flax import linen as nn
-from flax import struct
 
 from dnajax.config import build, registry
 from dnajax.masking import bound, corrupt, settings, uniform
 from dnajax.models.encoders import conv, transformer
 from dnajax.shell import errors, parts
 from dnajax.tokens import tokenizer as tokenizer_lib
+from dnajax.training import state as state_lib
 from dnajax.training import step, task
 from dnajax.training.losses import cross_entropy, token_prediction
 from dnajax.training.objectives import causal_lm, classifier, mae, masked_lm
@@ -62,8 +62,8 @@ def params_of(one):
 
 
 def prepared(one, batch, key=1):
-  state = python_types.SimpleNamespace(step=jnp.zeros((), jnp.int32), progress=one.start())
-  return one.make_prepare()(jax.random.key(key), jax.random.key(2), batch, state)
+  state = state_of(one, optax.identity())
+  return jax.jit(one.make_prepare())(jax.random.key(key), jax.random.key(2), batch, state)
 
 
 CASES = {
@@ -80,20 +80,10 @@ CASES = {
 }
 
 
-@struct.dataclass
-class State:
-  step: jax.Array
-  params: dict
-  opt_state: tuple
-  key: jax.Array
-  progress: object
-  sums: dict
-
-
 def state_of(one, optimizer):
   params = params_of(one)
   names = step.sum_names(one, batch_of())
-  return State(jnp.zeros((), jnp.int32), params, optimizer.init(params),
+  return state_lib.TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(params),
                jax.random.key_data(jax.random.key(3)), one.start(),
                {name: jnp.zeros(()) for name in names})
 
@@ -128,7 +118,7 @@ def test_the_loss_is_the_weighted_sum_of_means():
   one = make(*CASES["mae_genus"][:2], **CASES["mae_genus"][2])
   params, batch = params_of(one), batch_of()
   inputs, scales, counts = prepared(one, batch)
-  loss, sums = one.loss(params, inputs, jax.random.key(0), scales)
+  loss, sums = jax.jit(one.loss)(params, inputs, jax.random.key(0), scales)
   assert sums["genus/weight"] == 6 and counts["masking/selected"] == sums["masked/weight"]
   want = sums["masked/loss"] / sums["masked/weight"] + 0.5 * sums["genus/loss"] / 6
   np.testing.assert_allclose(loss, want, rtol=1e-6)
@@ -157,7 +147,7 @@ def test_unlabelled_rows_reach_the_token_loss_only():
   for case, labels in (("some", (0, -1, 1, 2, -1, 0, 0, 1)), ("none", (-1,) * BATCH)):
     batch = batch_of() | {"labels": {"genus": jnp.asarray(labels, jnp.int32)}}
     inputs, scales, _ = prepared(one, batch)
-    grads[case], sums = jax.grad(one.loss, has_aux=True)(
+    grads[case], sums = jax.jit(jax.grad(one.loss, has_aux=True))(
         params, inputs, jax.random.key(0), scales)
   assert sums["genus/weight"] == 0 and sums["masked/weight"] > 0
   head = grads["none"]["heads_genus"]["to_labels"]["kernel"]
@@ -214,7 +204,7 @@ def test_cls_is_read_where_there_is_one():
   params = params_of(one)
   assert "pooler" in params["heads_genus"]
   inputs, scales, _ = prepared(one, batch_of())
-  grads = jax.grad(one.loss, has_aux=True)(params, inputs, jax.random.key(0), scales)[0]
+  grads = jax.jit(jax.grad(one.loss, has_aux=True))(params, inputs, jax.random.key(0), scales)[0]
   assert np.abs(grads["heads_genus"]["pooler"]["kernel"]).max() > 0
 
 
