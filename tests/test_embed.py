@@ -1,5 +1,6 @@
 """Embedding files: order, cuts, odd sequences, every kind of input and output."""
 
+import dataclasses
 import gzip
 import json
 import subprocess
@@ -16,7 +17,7 @@ from data_pipelines import cleaning
 from dnajax import embed
 from dnajax.inference import embedder as embedder_lib
 from dnajax.inference import encode, writers
-from dnajax.shell import errors
+from dnajax.shell import errors, files
 from dnajax.tokens import bases as base_codes
 from dnajax.training import run
 from dnajax.workdir import load
@@ -87,6 +88,29 @@ def test_a_sequence_is_the_same_however_it_is_written(embedder):
           text.replace("T", "U"), text[:9] + "---" + text[9:]]
   rows = embedder.embed(ways)
   np.testing.assert_array_equal(rows, np.broadcast_to(rows[0], rows.shape))
+
+
+def test_a_model_reads_sequences_as_those_it_was_trained_on(embedder):
+  meta = {**embedder.trained.meta, "cleaning": {"trim": False, "join_kmers": True}}
+  of_kmers = embedder_lib.Embedder(dataclasses.replace(embedder.trained, meta=meta))
+  joined, kmers, outer = of_kmers.embed(["ACGTACGTA", "ACGTA CGTAC GTACG TACGT ACGTA",
+                                         "NACGTACGTA"])
+  np.testing.assert_array_equal(joined, kmers)
+  assert not np.array_equal(joined, outer)
+  with pytest.raises(errors.UserError, match="Sequence 0 has blanks.*word 2"):
+    of_kmers.embed(["ACG TTT"])
+
+
+@pytest.mark.parametrize("suffix", list(writers.WRITERS))
+def test_an_output_in_a_store_is_written_here_and_copied(
+    embedder, tmp_path, monkeypatch, suffix):
+  here = tmp_path / "tmp"
+  here.mkdir()
+  monkeypatch.setattr("tempfile.tempdir", str(here))
+  monkeypatch.setattr(files, "is_remote", lambda path: str(path).startswith(str(tmp_path)))
+  output = tmp_path / f"out{suffix}"
+  embedder_lib.embed_file(embedder, [("a", "ACGTACGT")], output)
+  assert read_back(output)[0] == ["a"] and not list(here.iterdir())
 
 
 def test_batch_size_and_letter_case_change_nothing(embedder):

@@ -62,12 +62,17 @@ def _checked(folder, checksums):
   for name, then in checksums.items():
     path = folder / f"{name}.npy"
     try:
-      columns[name] = np.load(path, mmap_mode="r")
-    except (OSError, ValueError, EOFError, SyntaxError) as error:   # of its header
+      column = np.load(path, mmap_mode="r")
+    except Exception as error:  # whatever NumPy raises on a damaged header
       raise _damaged(folder, path) from error
-    if _crc(columns[name]) != then:
+    if (column.dtype, column.ndim) != (_dtype(name), 1) or _crc(column) != then:
       raise _damaged(folder, path)
+    columns[name] = column
   return columns
+
+
+def _dtype(name):
+  return np.dtype({"codes": np.uint8, "starts": np.int64}.get(name, np.int32))
 
 
 def _damaged(folder, path):
@@ -128,9 +133,9 @@ def _write(directory, name, summary, folder, *, shown):
   num_records = about["num_records"]
   checksums = summary_lib.ColumnChecksums(ranks)
   codes = np.lib.format.open_memmap(
-      folder / "codes.npy", "w+", np.uint8, (about["num_bases"],))
-  starts = np.zeros(num_records + 1, np.int64)
-  labels = {rank: np.empty(num_records, np.int32) for rank in ranks}
+      folder / "codes.npy", "w+", _dtype("codes"), (about["num_bases"],))
+  starts = np.zeros(num_records + 1, _dtype("starts"))
+  labels = {rank: np.empty(num_records, _dtype(rank)) for rank in ranks}
   what = f"{shown}, split {name!r},"
   try:
     for n, record in enumerate(_records(directory, name, num_records, ranks)):
