@@ -8,8 +8,9 @@ import time
 
 import numpy as np
 import pytest
-from dnajax.training import stopping
 from tiny import ONE_DEVICE, ROOT, call, start
+
+from dnajax.training import stopping
 
 
 def train(data, workdir, *more, config="barcodemae"):

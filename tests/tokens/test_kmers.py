@@ -5,8 +5,7 @@ import numpy as np
 import oracles
 import pytest
 
-from dnajax import bases
-from dnajax.tokens import kmers, vocabulary
+from dnajax.tokens import bases, kmers, vocabulary
 
 
 @pytest.mark.parametrize("jit", [False, True])

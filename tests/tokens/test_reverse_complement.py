@@ -3,12 +3,8 @@ import numpy as np
 import oracles
 import pytest
 
-from dnajax import bases as base_codes
-from dnajax import config as config_lib
-from dnajax import errors
-from dnajax.masking import schedule
-from dnajax.tokens import kmers
-from dnajax.training import masked_prediction
+from dnajax.tokens import bases as base_codes
+from dnajax.tokens import kmers, tokenizer
 
 PARTNER = dict(zip("ACGTN", "TGCAN", strict=True))
 
@@ -57,31 +53,27 @@ def test_each_row_is_turned_round_with_a_chance_of_its_own(jit, probability):
     assert abs(is_turned.mean() - probability) < 5 * (0.3 * 0.7 / 400)**0.5
 
 
-def targets(config, codes, *, is_training):
-  derived = config_lib.derive(config)
-  mask = masked_prediction.make_masking(config, derived, is_training=is_training)
-  masked, _ = mask(jax.random.key(0), codes, schedule.first_stage())
-  return np.asarray(masked.targets), np.asarray(masked.is_selected), masked.encoder_ids
-
-
-def test_training_reads_the_other_strand_and_evaluation_does_not(tiny_config):
-  config = config_lib.complete(tiny_config(tokens__random_offset=False,
-                                           masking__corruption="replace"))
-  codes = oracles.random_codes(np.random.default_rng(0), 6, config.data.max_length)
+def test_training_reads_the_other_strand_and_evaluation_does_not():
+  codes = oracles.random_codes(np.random.default_rng(0), 6, 72)
   codes[:, :3] = 0, 0, 0
   turned = np.array([slow_reverse_complement(row) for row in codes], np.uint8)
-  plain = targets(config, codes, is_training=True)
-  of_turned = targets(config, turned, is_training=True)
-  config.tokens.reverse_complement = 1.0
-  jax.tree.map(np.testing.assert_array_equal, targets(config, codes, is_training=True),
-               of_turned)
-  jax.tree.map(np.testing.assert_array_equal, targets(config, codes, is_training=False),
-               plain)
-  assert (plain[2] != of_turned[2]).any()
+  plain, turning = (tokenizer.make(tokenizer.TokenSettings(
+      k=3, stride=3, reverse_complement=chance), 72) for chance in (0.0, 1.0))
+  key = jax.random.key(0)
+  jax.tree.map(np.testing.assert_array_equal, turning.augmented(key, codes),
+               plain.augmented(key, turned))
+  jax.tree.map(np.testing.assert_array_equal, turning(codes), plain(codes))
+  assert (plain(codes).ids != plain(turned).ids).any()
 
 
-def test_a_chance_outside_0_to_1_is_refused(tiny_config):
-  config = config_lib.complete(tiny_config())
-  config.tokens.reverse_complement = 1.5
-  with pytest.raises(errors.UserError, match="tokens.reverse_complement=1.5"):
-    config_lib.derive(config)
+def test_training_shifts_the_frame_and_reads_what_that_needs():
+  settings = tokenizer.TokenSettings(k=3, stride=3, random_offset=True)
+  shifted = tokenizer.make(settings, 69)
+  codes = np.random.default_rng(0).integers(0, 4, (64, shifted.read_length)).astype(np.uint8)
+  assert shifted.read_length == 71
+  got = np.asarray(shifted.augmented(jax.random.key(0), codes).ids)
+  frames = [np.asarray(shifted(codes[:, offset:]).ids) for offset in range(3)]
+  of = [next(f for f, ids in enumerate(frames) if (ids[row] == got[row]).all())
+        for row in range(64)]
+  assert set(of) == {0, 1, 2}
+  np.testing.assert_array_equal(shifted(codes).ids, frames[0])

@@ -2,14 +2,11 @@ import functools
 import itertools
 
 import jax
-import ml_collections
 import numpy as np
 import oracles
 import pytest
 
-from dnajax import bases, errors
-from dnajax import config as config_lib
-from dnajax.tokens import kmers, vocabulary
+from dnajax.tokens import bases, kmers, tokenizer, vocabulary
 
 PUBLISHED = {
     "dnabert": (["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"], "ATCG"),
@@ -133,27 +130,8 @@ def test_a_vocabulary_that_cannot_be_is_refused(bad, message):
     vocabulary.Vocabulary(**bad)
 
 
-def test_a_config_without_the_newer_keys_means_what_it_meant(tiny_config):
-  config = ml_collections.ConfigDict(tiny_config().to_dict())
-  for key in ("vocabulary", "add_sep", "reverse_complement"):
-    if key in config.tokens:
-      del config.tokens[key]
-  derived = config_lib.derive(config)
-  assert derived.vocabulary == vocabulary.Vocabulary(3)
-  assert derived.reverse_complement == 0
-  full = config_lib.complete(config)
-  assert full.tokens.vocabulary == "barcodebert" and not full.tokens.add_sep
-  assert config_lib.derive(full) == derived
-  assert config_lib.complete(full).to_dict() == full.to_dict()
-
-
-def test_sizes_follow_from_the_vocabulary_of_the_config(tiny_config):
-  config = config_lib.complete(tiny_config(tokens__add_cls=True, tokens__stride=1,
-                                           model__max_positions=72))
-  config.tokens.vocabulary, config.tokens.add_sep = "dnabert", True
-  derived = config_lib.derive(config)
-  assert derived.num_tokens == 70 + 2 and derived.vocabulary.size == 69
-  assert derived.vocabulary.sep_id == 3
-  config.tokens.n_policy = "in_vocabulary"
-  with pytest.raises(errors.UserError, match="In the config: tokens.n_policy"):
-    config_lib.derive(config)
+def test_sizes_follow_from_the_vocabulary_and_the_length():
+  made = tokenizer.make(tokenizer.TokenSettings(
+      vocabulary="dnabert", k=3, stride=1, add_cls=True, add_sep=True), 72)
+  assert made.num_tokens == 70 + 2 and made.vocabulary.size == 69
+  assert made.vocabulary.sep_id == 3 and made.read_length == 72

@@ -51,7 +51,7 @@ class TokenLoss:
     with np.errstate(over="ignore"):
       perplexity = float(np.exp(loss))
     return [metric.Metric("loss", loss, "nats"),
-            metric.Metric("perplexity", perplexity, "", False),
+            metric.Metric("perplexity", perplexity),
             metric.Metric("accuracy", mean(sums, "correct"), "share"),
             metric.Metric("num_tokens", sums["weight"], "count", False)]
 
