@@ -90,7 +90,8 @@ def _write_genome(path, num_bases):
 
 def _reference(path):
   """{n: [4**n] counts} of a file with one record."""
-  codes = base_codes.encode(b"".join(path.read_bytes().split(b"\n")[1:])).astype(np.int64)
+  codes = base_codes.encode(
+      b"".join(path.read_bytes().upper().split(b"\n")[1:])).astype(np.int64)
   out = {}
   for n in range(1, _LONGEST + 1):
     numbers = np.zeros(len(codes) - n + 1, np.int64)

@@ -1,8 +1,9 @@
 """Base codes: how DNA letters travel as bytes from the host to the device.
 
 A, C, G, T are 0..3 (so that a k-mer is a base-4 number in ACGT order), any
-other letter (N, IUPAC ambiguity codes) is `UNKNOWN`, and positions behind the
-end of a sequence are `PAD`.
+other letter (N, IUPAC ambiguity codes, also under tokens.n_policy="in_vocabulary")
+is `UNKNOWN`, and positions behind the end of a sequence are `PAD`. Letters are upper
+case and U is T already: `data_pipelines.cleaning` is the one place for that.
 """
 
 import numpy as np
@@ -14,9 +15,6 @@ PAD = 5
 _CODE_OF_BYTE = np.full(256, UNKNOWN, np.uint8)
 for _code, _letter in enumerate(ALPHABET):
   _CODE_OF_BYTE[ord(_letter)] = _code
-  _CODE_OF_BYTE[ord(_letter.lower())] = _code
-for _letter in "Uu":  # RNA letters read as T
-  _CODE_OF_BYTE[ord(_letter)] = ALPHABET.index("T")
 
 
 def encode(sequence):
@@ -30,7 +28,7 @@ def encode_batch(sequences, length):
   """Codes of several sequences, cut or padded at the right to `length`.
 
   Args:
-    sequences: n strings or bytes; lower case is read as upper case.
+    sequences: n cleaned strings or bytes.
     length: base pairs per row (bp).
 
   Returns:

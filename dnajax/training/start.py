@@ -30,9 +30,9 @@ def begin(plan):
         {"encoder": tree.get("encoder", {})} for tree in (wanted, found, sharding))
   mismatch = checkpointing.explain_mismatch(wanted, found)
   if mismatch:
+    what = "its parameters do" if whole else "its encoder does"
     raise errors.UserError(
-        f"config.init_from.workdir={start.workdir}: {'its parameters do' if whole else 'its encoder does'} "
-        f"not fit:\n{mismatch}"
+        f"config.init_from.workdir={start.workdir}: {what} not fit:\n{mismatch}"
         + ("\nWith --config.init_from.take=encoder only its encoder is taken." if whole
            else ""))
   taken = jax.tree.map(jax.device_put, found, sharding)

@@ -57,10 +57,9 @@ def test_published_ids_of_barcodemae():
   assert vocabulary.Vocabulary(6, add_cls=True).names()[2:4] == ["[CLS]", "AAAAAA"]
 
 
-def test_lower_case_and_rna_letters_are_read_and_other_letters_are_unknown():
-  np.testing.assert_array_equal(bases.encode("acgtuACGTUNnRy-"),
-                                [0, 1, 2, 3, 3] * 2 + [4] * 5)
-  np.testing.assert_array_equal(bases.encode_batch(["acg", b"", "ACGTA"], 4),
+def test_letters_that_no_cleaning_leaves_are_unknown():
+  np.testing.assert_array_equal(bases.encode("ACGTNRY-u"), [0, 1, 2, 3] + [4] * 5)
+  np.testing.assert_array_equal(bases.encode_batch(["ACG", b"", "ACGTA"], 4),
                                 [[0, 1, 2, 5], [5] * 4, [0, 1, 2, 3]])
 
 

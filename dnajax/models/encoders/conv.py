@@ -32,6 +32,7 @@ class Conv:
   sees_gaps = False      # neighbours are those in the array: a gap would close
   can_be_causal = False
   has_attention = False
+  free = ("dropout", "dtype")  # see Transformer
 
   def check(self, setup):
     """Sizes, and what convolutions cannot work with."""

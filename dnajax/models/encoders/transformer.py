@@ -29,6 +29,8 @@ class Transformer:
 
   sees_gaps = True      # may run on kept tokens alone: it is told their positions
   can_be_causal = True  # no token needs to see one behind it
+  # Keys that decide no parameter: another run may take the encoder with its own.
+  free = ("dropout", "attention", "remat", "scan_unroll", "dtype")
   has_attention = True  # sows the probabilities of attention
 
   def check(self, setup):
