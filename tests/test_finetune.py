@@ -106,7 +106,7 @@ def test_fine_tuning_reads_the_frames_that_it_is_told_to(tiny_data):
 
 def test_what_does_not_suit_is_told(tiny_data, tmp_path):
   for changes, text in (
-      ({"losses__label__pooling": "cls"}, "cls"),
+      ({"losses__label__pooling": "cls", "tokens__add_cls": False}, "no \\[CLS\\]"),
       ({"losses__label__pooling": "max"}, "'mean' or 'cls'|'cls' or 'mean'"),
       ({"init_from__workdir": str(tmp_path)}, "no checkpoint|no workdir"),
       ({"init_from__take": "best"}, "'everything', 'encoder' or 'shape'"),

@@ -19,12 +19,16 @@ def step(x):
   return a @ (a @ x)
 
 x = jnp.arange(5_000.0)
-for _ in range(10):
+def faults():
+  return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+# The least of several steps: now and then another thread takes memory meanwhile.
+counts = []
+for _ in range(15):
+  before = faults()
   step(x).block_until_ready()
-before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for _ in range(3):
-  step(x).block_until_ready()
-print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+  counts.append(faults() - before)
+print(min(counts[5:]))
 """
 
 
@@ -36,7 +40,7 @@ def test_a_step_finds_its_memory_where_the_last_one_left_it():
     return int(done.stdout)
 
   fresh = faults("")
-  assert fresh > 30_000  # else this test shows nothing
+  assert fresh > 10_000  # else this test shows nothing
   assert faults("host_memory.keep_freed_memory_on_cpu()") < fresh / 10
 
 

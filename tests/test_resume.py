@@ -80,7 +80,7 @@ def test_any_objective_takes_the_encoder_of_another(whole, tmp_path, objective):
   loss = "next_token" if objective == "causal_lm" else "masked_prediction"
   values = of_whole(
       whole, objective__name=objective, losses__masked__name=loss,
-      masking__corruption__name="replace", has_evals=False, total_steps=1,
+      masking__corruption__name="replace", has_evals=False, total_steps=2,
       init_from__workdir=str(whole[1]), init_from__take="encoder",
       optimizer__learning_rate=1e-12, encoder__width=64)  # sizes are those of the encoder
   run.run(values, tmp_path)

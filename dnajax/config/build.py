@@ -116,7 +116,7 @@ def _value(field, kind, value, where):
     return part(field.metadata["part"], value, where)
   if "table" in field.metadata:
     return {name: part(field.metadata["table"], one, _join(where, name))
-            for name, one in value.items()}
+            for name, one in value.items() if one not in (None, "None")}  # taken out
   cls = section(kind)
   if cls:
     if value in (None, "None") and _is_optional(kind):

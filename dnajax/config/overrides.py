@@ -11,7 +11,7 @@ def apply(values, overrides):
 
   First the names of parts, the outer ones first: of the part that was named before, the
   keys that the new one has too keep their values. Then everything else, so that keys of
-  a part may be given together with its name.
+  a part may be given together with its name. An entry of a table that is None is taken out.
 
   Args:
     values: nested dict; not changed.

@@ -63,10 +63,7 @@ def run(values, workdir, *, profile_steps=0):
     checkpointer.close()
     return first_step, total_steps
 
-  context = context_lib.Context(
-      model=plan.model, data_directory=plan.split.directory, train_split=plan.split.name,
-      task=plan.task, bind_masking=plan.bind_masking, seed=experiment.seed, mesh=plan.mesh,
-      evals=experiment.evals)
+  context = context_lib.of_plan(plan)
   due = {name: part for name, part in experiment.evals.items() if part.every_steps >= 0}
   try:
     with partitioning.use(plan.mesh), stopping.Stopping() as asked:

@@ -112,7 +112,7 @@ class Task:
       batch_size: sequences per update.
     """
     found = [one.of("train") for one in self._loss_metrics(sums)
-             if one.name not in ("perplexity", "num_tokens", "num_labelled")]
+             if one.name.rpartition("/")[2] not in ("perplexity", "num_tokens", "num_labelled")]
     return found + (self._masking_metrics(sums, batch_size) if self.masking else [])
 
   def eval_sums(self, params, batch, key):

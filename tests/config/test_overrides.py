@@ -37,6 +37,10 @@ def test_a_new_entry_of_a_table_is_named_and_described():
   assert got.losses["visible"].weight == 0.5
 
 
+def test_an_entry_of_a_table_can_be_taken_out():
+  assert read(("evals.knn_genus", "None")).evals == {}
+
+
 def test_a_section_that_the_file_does_not_mention_can_be_changed():
   got = read(("optimizer.schedule.name", "linear"), ("optimizer.schedule.warmup_steps", "3"),
              ("log.every_steps", "7"), ("optimizer.no_decay", "bias,norm"))
