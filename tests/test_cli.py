@@ -58,7 +58,9 @@ def test_dry_run_tells_sizes_and_writes_nothing(tiny_data, tmp_path):
   code, out, err = train(tiny_data, tmp_path / "run", "--dry_run")
   assert code == 0, err
   assert "encoder/word" in out and "memory" in out and "7,712 parameters" in out
-  assert "no decay" in out and '"capacity_sds": 1.5' in out   # keys with their defaults
+  # Every key, as it would be given, with its meaning.
+  assert "no decay" in out and "--config.masking.capacity_sds=1.5" in out
+  assert "--config.masking.selection.count=bernoulli" in out and "# share of the" in out
   assert not (tmp_path / "run").exists()
 
 

@@ -4,6 +4,7 @@ import types
 
 import jax
 
+from dnajax.config import listing
 from dnajax.config import plan as plan_lib
 from dnajax.data import feed, loader
 from dnajax.devices import partitioning
@@ -17,11 +18,11 @@ from dnajax.workdir import checkpointing, config_file, metrics, resume
 def dry_run(values):
   """Says what a config would do, compiles its update, and stops."""
   plan = plan_lib.make(values)
-  print(describe.summary(plan, "not made (dry run)"))
+  print(listing.listing(plan.experiment))
   print(describe.parameter_table(plan.abstract.params, plan.sharding.params,
                                  plan.experiment.optimizer))
+  print(describe.summary(plan, "not made (dry run)"))
   print(describe.compiled_memory(plan.compile_step()))
-  print(config_file.to_text(plan.experiment.to_dict()))
 
 
 def run(values, workdir, *, profile_steps=0):
