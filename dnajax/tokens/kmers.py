@@ -4,9 +4,14 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
+from jaxtyping import Array, Int, Integer, Key
 
 from dnajax.tokens import bases as base_codes
+
+# From the host or on the device.
+Bases = Integer[Array, "B bp"] | Integer[np.ndarray, "B bp"]
 
 
 @struct.dataclass
@@ -23,7 +28,8 @@ def num_tokens(num_bases, *, k, stride, add_cls=False, add_sep=False):
   return max(0, (num_bases - k) // stride + 1) + add_cls + add_sep
 
 
-def tokenize(bases, *, vocabulary, stride, offset=None, length=None):
+def tokenize(bases: Bases, *, vocabulary, stride,
+             offset: Int[Array, "B"] | Int[np.ndarray, "B"] | None = None, length=None) -> Tokens:
   """k-mers every `stride` bases, from `offset` on.
 
   Stride k gives the tokens of BarcodeBERT and BarcodeMAE, stride 1 the
@@ -74,7 +80,7 @@ def tokenize(bases, *, vocabulary, stride, offset=None, length=None):
   return _add_specials(ids, is_kmer, pad_mask, vocabulary)
 
 
-def reverse_complement(bases):
+def reverse_complement(bases: Bases) -> Bases:
   """The other strand, read in its own direction.
 
   Args:
@@ -91,7 +97,8 @@ def reverse_complement(bases):
   return jnp.where(columns >= 0, codes, base_codes.PAD).astype(jnp.uint8)
 
 
-def randomly_reverse_complement(key, bases, *, probability):
+def randomly_reverse_complement(key: Key[Array, ""], bases: Bases, *,
+                                probability) -> Bases:
   """Replaces each row by its reverse complement with a chance of its own.
 
   Args:
