@@ -94,6 +94,7 @@ class Experiment:
 
   def check(self, setup):
     """What concerns no part alone."""
+    del setup
     for key in ("total_steps", "batch_size", "accumulate_steps"):
       if getattr(self, key) < 1:
         yield key, "at least 1"
@@ -110,7 +111,6 @@ class Experiment:
       self.split  # noqa: B018
     except (KeyError, IndexError, ValueError):
       yield "data", "a section in whose split only {seed} stands in braces"
-    del setup
 
   def to_dict(self):
     """Every key of every chosen part; JSON-serialisable."""

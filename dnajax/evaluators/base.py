@@ -73,9 +73,3 @@ def at_least(part, **numbers):
     value = getattr(part, key)
     if min(value if isinstance(value, tuple) else (value,), default=number - 1) < number:
       yield key, f"at least {number}"
-
-
-def in_words(part):
-  """The name of a part's class as configs write names: KmerSpan -> kmer_span."""
-  name = type(part).__name__
-  return "".join(f"_{x.lower()}" if x.isupper() else x for x in name).lstrip("_")

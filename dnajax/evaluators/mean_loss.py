@@ -9,6 +9,7 @@ from dnajax.data import feed, loader
 from dnajax.devices import partitioning
 from dnajax.evaluators import base
 from dnajax.masking import settings
+from dnajax.shell import parts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +63,7 @@ def _masking(masking):
     return ""
   selection, corruption = masking.settings.selection, masking.settings.corruption
   return (f"{selection.name} selection, {selection.rate_name} {selection.rates()[0]:g}, "
-          f"{base.in_words(corruption)}; perplexity and accuracy of the selected tokens; ")
+          f"{parts.in_words(corruption)}; perplexity and accuracy of the selected tokens; ")
 
 
 class Runner:

@@ -1,12 +1,12 @@
 """What every selection has: rates, phases, a name, checks."""
 
 import dataclasses
-import re
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from dnajax.masking import phases
+from dnajax.shell import parts
 
 
 class Selection:
@@ -34,7 +34,7 @@ class Selection:
   @property
   def name(self):
     """The class's name as a config writes it: GeneMask is gene_mask."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__).lower()
+    return parts.in_words(self)
 
   def check(self, setup):
     """Ratio and probability are shares."""

@@ -12,6 +12,7 @@ imported here, nor by any part.
 """
 
 import dataclasses
+import re
 from typing import Any
 
 
@@ -42,6 +43,11 @@ def table(kind):
 class Default:
   """Stands for the part of that name with its defaults, until `config.build` makes it."""
   name: str
+
+
+def in_words(part):
+  """A part's class as configs write names: KmerSpan is kmer_span."""
+  return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(part).__name__).lower()
 
 
 def one_of(known):
