@@ -142,7 +142,7 @@ def check(experiment):
   Called once per start.
   """
   # First what the tokenizer itself depends on.
-  build.check(experiment.tokens, parts.Setup(), "tokens")
+  build.check(experiment.tokens, parts.Setup(encoder=experiment.encoder), "tokens")
   setup = parts.Setup(
       tokenizer=tokenizer_lib.make(experiment.tokens, experiment.data.max_length),
       encoder=experiment.encoder, objective=experiment.objective,

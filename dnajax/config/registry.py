@@ -60,6 +60,7 @@ REGISTRIES = {kind: Registry(kind, entries) for kind, entries in {
     "encoder": {
         "transformer": "dnajax.models.encoders.transformer:Transformer",
         "conv": "dnajax.models.encoders.conv:Conv",
+        "kmer_bag": "dnajax.models.encoders.kmer_bag:KmerBag",
     },
     "objective": {
         "masked_lm": "dnajax.training.objectives.masked_lm:MaskedLM",

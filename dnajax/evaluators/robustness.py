@@ -15,7 +15,6 @@ import numpy as np
 from dnajax.devices import partitioning
 from dnajax.evaluators import base, labelled, neighbors
 from dnajax.inference import encode as features
-from dnajax.models import heads
 from dnajax.shell import metric
 
 # What becomes of a lost token.
@@ -139,8 +138,8 @@ class Encode:
       ids, pad_mask, num_left = lose(
           tokens, draws(seed, ids, tokens.ids.shape[1]), rate, mode=mode,
           vocabulary=tokenizer.vocabulary)
-      hidden = module.apply({"params": params}, ids, pad_mask, method="encode")
-      return heads.masked_mean(hidden, pad_mask), num_left
+      pooled = module.apply({"params": params}, ids, pad_mask, method="pooled")
+      return pooled["mean"], num_left
 
     self._embed = jax.jit(
         embed, static_argnames="mode", out_shardings=None if context.mesh is None

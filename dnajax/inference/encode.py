@@ -15,7 +15,6 @@ from jaxtyping import Array, Float, Int, UInt8
 
 from dnajax.data import feed
 from dnajax.devices import partitioning
-from dnajax.models import heads
 from dnajax.shell import errors
 from dnajax.tokens import bases as base_codes
 
@@ -30,7 +29,7 @@ def make_embed_fn(module, tokenizer, pooling="mean", mesh=None):
   encoder layer, features as they are (not normalised).
 
   Args:
-    module: a Linen module with a method `encode`; its dropout is not used.
+    module: a Linen module with a method `pooled`; its dropout is not used.
     tokenizer: tokens.tokenizer.Tokenizer.
     pooling: "mean" over the attended positions ([CLS] and [SEP] included if
       the vocabulary adds them), or "cls", the output at [CLS].
@@ -56,10 +55,8 @@ def make_embed_fn(module, tokenizer, pooling="mean", mesh=None):
   def embed(params, bases: UInt8[Array, "B bp"]
             ) -> tuple[Float[Array, "B D"], Int[Array, " B"]]:
     tokens = tokenizer(bases)
-    hidden = module.apply({"params": params}, tokens.ids, tokens.pad_mask,
-                          method="encode")                         # [B, L, D]
-    pooled = (hidden[:, 0].astype(jnp.float32) if pooling == "cls"
-              else heads.masked_mean(hidden, tokens.pad_mask))
+    pooled = module.apply({"params": params}, tokens.ids, tokens.pad_mask,
+                          method="pooled")[pooling].astype(jnp.float32)
     num_kmers = (tokens.pad_mask.sum(axis=1) - vocabulary.add_cls
                  - vocabulary.add_sep)
     return pooled, num_kmers

@@ -5,7 +5,7 @@ import functools
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 
 def kernel(*axes):
@@ -79,6 +79,28 @@ def take_rows(table: Float[Array, "N D"], ids: Int[Array, "*rows"]
               ) -> Float[Array, "*rows D"]:
   """Rows of a table, by number."""
   return jnp.take(table, ids, axis=0, mode="clip")
+
+
+def word_vectors(table: Float[Array, "V D"], ids: Int[Array, "B K"], frames,
+                 is_seen: Bool[Array, "B K"], positions: Int[Array, "B K"] | None
+                 ) -> Float[Array, "B K D"]:
+  """Vectors of tokens: of their ids alone, or of the k-mers of every frame in them.
+
+  With frames: the mean over the words of a token times the square root of their
+  number, so that more words are not smaller vectors.
+
+  Args:
+    table: a row per id.
+    ids: tokens.
+    frames: tokens.frames.Frames; None for the ids alone.
+    is_seen, positions: as of `Frames`.
+  """
+  if frames is None:
+    return take_rows(table, ids)
+  words, is_word = frames(ids, is_seen, positions)                 # [B, K, S]
+  total = sum(jnp.where(is_word[..., s, None], take_rows(table, words[..., s]), 0)
+              for s in range(words.shape[-1]))
+  return total * jax.lax.rsqrt(is_word.sum(axis=-1, keepdims=True).astype(jnp.float32))
 
 
 def take_slots(x: Float[Array, "B L D"], ids: Int[Array, "B M"]) -> Float[Array, "B M D"]:

@@ -4,6 +4,7 @@ All have the encoder's parameters at params["encoder"], whatever they are traine
 and those of the losses' own heads at params["heads_NAME"].
 """
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,19 +44,27 @@ class Predictor(nn.Module):
     """
     return self.encoder(ids, pad_mask, deterministic=deterministic)
 
+  def pooled(self, ids: Int[Array, "B L"], pad_mask: Bool[Array, "B L"]):
+    """Features of whole sequences, {"mean": [B, D], "cls" where there is a [CLS]}."""
+    hidden = self.encode(ids, pad_mask)
+    return self._pool(hidden, pad_mask, ids, {})
+
   def label_logits(self, ids: Int[Array, "B L"], pad_mask: Bool[Array, "B L"]):
     """What every head makes of whole sequences, {loss name: [B, C] float32}."""
-    hidden = self.encode(ids, pad_mask)
-    return self._read(self._pool(hidden, pad_mask), deterministic=True)
+    return self._read(self.pooled(ids, pad_mask), deterministic=True)
 
   def _encode_masked(self, masked, *, deterministic):
-    return self.encoder(
-        masked.encoder_ids, masked.is_attended, is_hidden=masked.is_hidden,
-        positions=None if masked.is_in_place else masked.encoder_positions,
-        deterministic=deterministic)
+    return self.encoder(masked.encoder_ids, masked.is_attended,
+                        deterministic=deterministic, **_hidden_and_positions(masked))
 
-  def _pool(self, hidden, is_attended):
-    pooled = {"mean": heads.masked_mean(hidden, is_attended)}
+  def _pool(self, hidden, is_attended, ids, given, deterministic=True):
+    """{"mean": …, "cls": …}; given: further arguments of the encoder."""
+    # Some encoders have a faster way to their mean than through every token.
+    if hasattr(self.encoder, "mean"):
+      mean = self.encoder.mean(ids, is_attended, deterministic=deterministic, **given)
+    else:
+      mean = heads.masked_mean(hidden, is_attended)
+    pooled = {"mean": mean}
     if self.vocabulary.add_cls:
       pooled["cls"] = hidden[:, 0]    # the first slot also among kept tokens only
     return pooled
@@ -64,9 +73,10 @@ class Predictor(nn.Module):
     return {name: head(pooled, deterministic=deterministic)
             for name, head in self.heads.items()}
 
-  def _outputs(self, hidden, is_attended, *, deterministic, logits=None, targets=None):
+  def _outputs(self, hidden, is_attended, ids, *, deterministic, given=None, logits=None,
+               targets=None):
     """Outputs; targets: [B, M] token ids that the logits are about."""
-    pooled = self._pool(hidden, is_attended)
+    pooled = self._pool(hidden, is_attended, ids, given or {}, deterministic)
     classes = None
     if targets is not None:  # special tokens are no classes: any will do
       classes = (targets - self.vocabulary.num_special).clip(0)
@@ -119,7 +129,8 @@ class MaskedLM(Predictor):
     logits = self.to_classes(
         x, masked.scored_ids, deterministic=deterministic,
         class_rows=self._class_rows() if self.tie_embeddings else None)
-    return self._outputs(x, masked.is_attended, deterministic=deterministic,
+    return self._outputs(x, masked.is_attended, masked.encoder_ids,
+                         given=_hidden_and_positions(masked), deterministic=deterministic,
                          logits=logits, targets=masked.targets)
 
   def _class_rows(self):
@@ -157,7 +168,8 @@ class MaskedAutoencoder(Predictor):
     hidden = self._encode_masked(masked, deterministic=deterministic)
     x = self.decoder(self.project(hidden), masked, deterministic=deterministic)
     logits = self.head(x, masked.scored_ids, deterministic=deterministic)
-    return self._outputs(hidden, masked.is_attended, deterministic=deterministic,
+    return self._outputs(hidden, masked.is_attended, masked.encoder_ids,
+                         given=_hidden_and_positions(masked), deterministic=deterministic,
                          logits=logits, targets=masked.targets)
 
 
@@ -176,7 +188,7 @@ class CausalLM(Predictor):
     tokens = inputs.tokens
     x = self.encode(tokens.ids, tokens.pad_mask, deterministic=deterministic)
     logits = self.head(x[:, :-1], deterministic=deterministic)
-    return self._outputs(x, tokens.pad_mask, deterministic=deterministic,
+    return self._outputs(x, tokens.pad_mask, tokens.ids, deterministic=deterministic,
                          logits=logits, targets=tokens.ids[:, 1:])
 
 
@@ -187,7 +199,13 @@ class Classifier(Predictor):
     """types.Inputs with `tokens` -> types.Outputs without logits of tokens."""
     tokens = inputs.tokens
     x = self.encode(tokens.ids, tokens.pad_mask, deterministic=deterministic)
-    return self._outputs(x, tokens.pad_mask, deterministic=deterministic)
+    return self._outputs(x, tokens.pad_mask, tokens.ids, deterministic=deterministic)
+
+
+def _hidden_and_positions(masked):
+  """What an encoder is told of a Masked beside ids and attendance."""
+  return {"is_hidden": masked.is_hidden,
+          "positions": None if masked.is_in_place else masked.encoder_positions}
 
 
 def make(cls, encoder, tokenizer, label_heads, *, is_causal=False, **fields):
@@ -201,8 +219,11 @@ def make(cls, encoder, tokenizer, label_heads, *, is_causal=False, **fields):
     is_causal: no token sees one behind it.
     **fields: of the class itself.
   """
+  options = {"is_causal": is_causal}
+  if tokenizer.frames is not None:
+    options["frames"] = dataclasses.replace(tokenizer.frames, is_causal=is_causal)
   return cls(
-      encoder=encoder.module(tokenizer.vocabulary.size, is_causal=is_causal),
+      encoder=encoder.module(tokenizer.vocabulary.size, **options),
       heads=FrozenDict({name: head for name, head in label_heads.items()
                         if head is not None}),
       vocabulary=tokenizer.vocabulary, dropout=encoder.dropout, dtype=encoder.dtype,

@@ -6,6 +6,7 @@ from typing import Literal
 
 import jax
 
+from dnajax.tokens import frames as frames_lib
 from dnajax.tokens import kmers
 from dnajax.tokens import vocabulary as vocabulary_lib
 
@@ -16,6 +17,9 @@ class TokenSettings:
   vocabulary: Literal["barcodebert", "dnabert", "logo"] = "barcodebert"
   k: int = 6                # letters per token, 1..8
   stride: int = 6           # bases from one token to the next
+  # one: a token is its k-mer; all: it also stands for those that start inside it and end
+  # in the next, where the encoder sees that one (tokens.frames; this project's own)
+  frames: Literal["one", "all"] = "one"
   n_policy: Literal["unk", "in_vocabulary"] = "unk"  # what a k-mer with an N is
   add_cls: bool = False     # [CLS] in front
   add_sep: bool = False     # [SEP] behind; only with dnabert
@@ -24,7 +28,11 @@ class TokenSettings:
 
   def check(self, setup):
     """What the vocabulary cannot be, and lengths."""
-    del setup
+    if self.frames == "all":
+      if self.stride > self.k:
+        yield "frames", f"'one' with stride={self.stride} above k={self.k}: letters are missing"
+      if setup.encoder is not None and not getattr(setup.encoder, "reads_frames", False):
+        yield "frames", "'one': config.encoder.name reads tokens of one frame only"
     if not 1 <= self.k <= 8:
       yield "k", "between 1 and 8"
     if self.stride < 1:
@@ -47,12 +55,14 @@ class Tokenizer:
     vocabulary: ids and special tokens.
     stride: bases from one token to the next.
     length: base pairs of a row that are tokenised.
+    frames: tokens.frames.Frames for encoders, None where a token is its k-mer alone.
     random_offset: `augmented` shifts the frame by 0..k-1 bases.
     reverse_complement: chance that `augmented` reads the other strand.
   """
   vocabulary: vocabulary_lib.Vocabulary
   stride: int
   length: int
+  frames: frames_lib.Frames | None = None
   random_offset: bool = False
   reverse_complement: float = 0.0
 
@@ -93,5 +103,7 @@ def make(settings, length):
   vocabulary = vocabulary_lib.Vocabulary(
       settings.k, settings.n_policy, settings.add_cls, layout=settings.vocabulary,
       add_sep=settings.add_sep)
-  return Tokenizer(vocabulary, settings.stride, length, settings.random_offset,
+  frames = (frames_lib.Frames(settings.k, settings.stride, vocabulary.num_special)
+            if settings.frames == "all" else None)
+  return Tokenizer(vocabulary, settings.stride, length, frames, settings.random_offset,
                    settings.reverse_complement)

@@ -8,6 +8,7 @@ import pytest
 from flax import linen as nn
 
 from dnajax.inference import encode
+from dnajax.models import heads
 from dnajax.shell import errors
 from dnajax.tokens import tokenizer as tokenizer_lib
 
@@ -19,15 +20,16 @@ class Words(nn.Module):
   size: int
 
   @nn.compact
-  def encode(self, ids, pad_mask, *, deterministic=True):
-    return nn.Embed(self.size, 5, name="word")(ids)
+  def pooled(self, ids, pad_mask):
+    hidden = nn.Embed(self.size, 5, name="word")(ids)
+    return {"mean": heads.masked_mean(hidden, pad_mask), "cls": hidden[:, 0]}
 
 
 def toy(**tokens):
   """(module, params, Tokenizer)."""
   tokenizer = tokenizer_lib.make(tokenizer_lib.TokenSettings(k=3, stride=3, **tokens), LENGTH)
   module = Words(tokenizer.vocabulary.size)
-  params = module.init(jax.random.key(0), jnp.zeros((1, 2), int), None, method="encode")
+  params = module.init(jax.random.key(0), jnp.zeros((1, 2), int), jnp.ones((1, 2), bool), method="pooled")
   return module, params["params"], tokenizer
 
 

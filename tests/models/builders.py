@@ -37,6 +37,7 @@ class AnyTokenizer:
   """Has what an objective asks for."""
   vocabulary: AnyVocabulary
   num_tokens: int = LENGTH
+  frames: None = None
 
 
 def any_tokenizer(size, num_classes):

@@ -29,6 +29,7 @@ class Conv:
   dtype: Literal["float32", "bfloat16"] = "float32"  # of activations and products
 
   name = "conv"
+  reads_frames = True    # takes `frames`, see Transformer.module
   sees_gaps = False      # neighbours are those in the array: a gap would close
   can_be_causal = False
   has_attention = False
@@ -49,11 +50,11 @@ class Conv:
       yield "name", ("'transformer' where tokens are predicted from those before them "
                      "(config.objective): a convolution here looks to both sides")
 
-  def module(self, vocab_size, *, is_causal=False):
-    """The Linen module."""
+  def module(self, vocab_size, *, frames=None, is_causal=False):
+    """The Linen module; arguments as of Transformer."""
     if is_causal:
       raise ValueError("A conv encoder looks to both sides.")
-    return ConvEncoder(self, vocab_size)
+    return ConvEncoder(self, vocab_size, frames)
 
   def stack(self, num_tokens, **changes):
     """The Transformer of a decoder, with these options and other sizes."""
@@ -71,6 +72,7 @@ class ConvEncoder(nn.Module):
   """Word vectors, residual convolutions, one last norm."""
   spec: Any        # Conv
   vocab_size: int  # V
+  frames: Any = None  # tokens.frames.Frames, or the ids alone
 
   @nn.compact
   def __call__(self, ids: Int[Array, "B K"], is_attended: Bool[Array, "B K"], *,
@@ -95,7 +97,9 @@ class ConvEncoder(nn.Module):
     spec = self.spec
     table = self.param("word", layers.kernel("words", "embed"),
                        (self.vocab_size, spec.width))
-    x = layers.take_rows(table, ids).astype(spec.dtype)            # [B, K, D]
+    is_seen = is_attended if is_hidden is None else is_attended & ~is_hidden
+    x = layers.word_vectors(table, ids, self.frames, is_seen, None)
+    x = x.astype(spec.dtype)                                       # [B, K, D]
     if is_hidden is not None:
       x = jnp.where(is_hidden[..., None], 0, x)
     x = dropout_lib.Dropout(spec.dropout)(x, deterministic=deterministic)

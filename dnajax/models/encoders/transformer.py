@@ -27,6 +27,7 @@ class Transformer:
   remat: str = "none"         # what is not stored but computed again: jax.checkpoint_policies
   scan_unroll: int = 1        # blocks per turn of the loop; from depth on there is no loop
 
+  reads_frames = True   # takes `frames`, see `module`
   sees_gaps = True      # may run on kept tokens alone: it is told their positions
   can_be_causal = True  # no token needs to see one behind it
   # Keys that decide no parameter: another run may take the encoder with its own.
@@ -49,9 +50,15 @@ class Transformer:
           f"at least {setup.tokenizer.num_tokens}, the tokens that config.data.max_length="
           f"{setup.tokenizer.length} gives; raise it, or lower data.max_length")
 
-  def module(self, vocab_size, *, is_causal=False):
-    """The Linen module; `is_causal`: no token sees one behind it, same parameters."""
-    return TransformerEncoder(self, vocab_size, is_causal)
+  def module(self, vocab_size, *, frames=None, is_causal=False):
+    """The Linen module; the last two change no parameter.
+
+    Args:
+      vocab_size: V.
+      frames: tokens.frames.Frames, if tokens stand for the k-mers of every frame.
+      is_causal: no token sees one behind it.
+    """
+    return TransformerEncoder(self, vocab_size, frames, is_causal)
 
   def stack(self, num_tokens, **changes):
     """A Transformer with these options and other sizes, for a decoder."""
@@ -81,6 +88,7 @@ class TransformerEncoder(nn.Module):
   """BERT without its pooler."""
   spec: Any        # Transformer
   vocab_size: int  # V
+  frames: Any = None  # tokens.frames.Frames, or the ids alone
   is_causal: bool = False
 
   @nn.compact
@@ -102,7 +110,8 @@ class TransformerEncoder(nn.Module):
     """
     table = self.param("word", layers.kernel("words", "embed"),
                        (self.vocab_size, self.spec.width))
-    x = layers.take_rows(table, ids)                               # [B, K, D]
+    is_seen = is_attended if is_hidden is None else is_attended & ~is_hidden
+    x = layers.word_vectors(table, ids, self.frames, is_seen, positions)  # [B, K, D]
     if is_hidden is not None:
       x = jnp.where(is_hidden[..., None], 0, x)
     x = blocks.AddPositions(self.spec, name="inputs")(
