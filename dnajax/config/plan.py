@@ -68,6 +68,8 @@ def make(values, *, own_config=None, split=None):
   if split is None:
     split = records.open_split(data_set.directory(experiment.data), experiment.split)
   num_labels, found = resolve.labels(experiment.losses, split)
+  experiment, lines = resolve.alignment(experiment, split)
+  found = found + lines
   experiment = resolve.length(experiment, split.num_records)
   spec = model.ModelSpec(
       tokens=experiment.tokens, max_length=experiment.data.max_length,

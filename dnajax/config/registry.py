@@ -61,6 +61,7 @@ REGISTRIES = {kind: Registry(kind, entries) for kind, entries in {
         "transformer": "dnajax.models.encoders.transformer:Transformer",
         "conv": "dnajax.models.encoders.conv:Conv",
         "kmer_bag": "dnajax.models.encoders.kmer_bag:KmerBag",
+        "profile": "dnajax.models.encoders.profile:Profile",
     },
     "objective": {
         "masked_lm": "dnajax.training.objectives.masked_lm:MaskedLM",

@@ -6,8 +6,11 @@ import numpy as np
 
 from dnajax.config import build
 from dnajax.shell import errors
+from dnajax.tokens import align
 from dnajax.tokens import tokenizer as tokenizer_lib
 from dnajax.workdir import load
+
+_CONSENSUS_RECORDS = 4_096
 
 
 def take_encoder(experiment, own_config=None):
@@ -70,6 +73,20 @@ def labels(losses, split):
         f"{counts.min():,} to {counts.max():,}, none in {len(ids) - counts.sum():,} rows; "
         f"always the most frequent: {counts.max() / counts.sum():.1%} right")
   return numbers, lines
+
+
+def alignment(experiment, split):
+  """(Experiment with the consensus that config.tokens.align_to leaves to the data, lines).
+
+  Of the first records of a permutation that is the same in every run.
+  """
+  if experiment.tokens.align_to != "train":
+    return experiment, []
+  order = np.random.default_rng(0).permutation(split.num_records)[:_CONSENSUS_RECORDS]
+  letters = align.consensus(split.bases(np.sort(order), experiment.data.max_length))
+  tokens = dataclasses.replace(experiment.tokens, align_to=letters)
+  line = f"alignment   to the consensus of {len(order):,} rows: {letters[:30]}…"
+  return dataclasses.replace(experiment, tokens=tokens), [line]
 
 
 def length(experiment, num_records):

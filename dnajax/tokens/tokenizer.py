@@ -6,8 +6,8 @@ from typing import Literal
 
 import jax
 
+from dnajax.tokens import align, kmers
 from dnajax.tokens import frames as frames_lib
-from dnajax.tokens import kmers
 from dnajax.tokens import vocabulary as vocabulary_lib
 
 
@@ -20,6 +20,9 @@ class TokenSettings:
   # one: a token is its k-mer; all: it also stands for those that start inside it and end
   # in the next, where the encoder sees that one (tokens.frames; this project's own)
   frames: Literal["one", "all"] = "one"
+  # "": rows as they are; letters: rows are shifted to this consensus; train: to that of
+  # the training split (tokens.align)
+  align_to: str = ""
   n_policy: Literal["unk", "in_vocabulary"] = "unk"  # what a k-mer with an N is
   add_cls: bool = False     # [CLS] in front
   add_sep: bool = False     # [SEP] behind; only with dnabert
@@ -33,6 +36,8 @@ class TokenSettings:
         yield "frames", f"'one' with stride={self.stride} above k={self.k}: letters are missing"
       if setup.encoder is not None and not getattr(setup.encoder, "reads_frames", False):
         yield "frames", "'one': config.encoder.name reads tokens of one frame only"
+    if self.align_to != "train" and set(self.align_to) - set("ACGTN"):
+      yield "align_to", "'', 'train' or letters A, C, G, T and N"
     if not 1 <= self.k <= 8:
       yield "k", "between 1 and 8"
     if self.stride < 1:
@@ -56,6 +61,7 @@ class Tokenizer:
     stride: bases from one token to the next.
     length: base pairs of a row that are tokenised.
     frames: tokens.frames.Frames for encoders, None where a token is its k-mer alone.
+    consensus: letters that rows are shifted to first; "": they stay.
     random_offset: `augmented` shifts the frame by 0..k-1 bases.
     reverse_complement: chance that `augmented` reads the other strand.
   """
@@ -63,6 +69,7 @@ class Tokenizer:
   stride: int
   length: int
   frames: frames_lib.Frames | None = None
+  consensus: str = ""
   random_offset: bool = False
   reverse_complement: float = 0.0
 
@@ -82,7 +89,7 @@ class Tokenizer:
 
     Rows may be longer (cut) or shorter (then there are fewer tokens) than `length`.
     """
-    return kmers.tokenize(bases[:, :self.length], vocabulary=self.vocabulary,
+    return kmers.tokenize(self._aligned(bases)[:, :self.length], vocabulary=self.vocabulary,
                           stride=self.stride)
 
   def augmented(self, key, bases):
@@ -91,11 +98,15 @@ class Tokenizer:
     if self.reverse_complement:
       bases = kmers.randomly_reverse_complement(
           strand_key, bases, probability=self.reverse_complement)
+    bases = self._aligned(bases)
     offset = None
     if self.random_offset:
       offset = jax.random.randint(offset_key, bases.shape[:1], 0, self.vocabulary.k)
     return kmers.tokenize(bases, vocabulary=self.vocabulary, stride=self.stride,
                           offset=offset, length=self.length)
+
+  def _aligned(self, bases):
+    return align.to_consensus(bases, self.consensus) if self.consensus else bases
 
 
 def make(settings, length):
@@ -105,5 +116,6 @@ def make(settings, length):
       add_sep=settings.add_sep)
   frames = (frames_lib.Frames(settings.k, settings.stride, vocabulary.num_special)
             if settings.frames == "all" else None)
-  return Tokenizer(vocabulary, settings.stride, length, frames, settings.random_offset,
+  return Tokenizer(vocabulary, settings.stride, length, frames, settings.align_to,
+                   settings.random_offset,
                    settings.reverse_complement)

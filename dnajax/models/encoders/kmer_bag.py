@@ -88,11 +88,11 @@ class KmerBagEncoder(nn.Module):
     """
     words, is_word, weights = self._weights(
         ids, is_attended, positions, is_hidden, deterministic)
-    rows = jnp.arange(len(ids))[:, None]
+    rows, table = jnp.arange(len(ids))[:, None], self._table()
     total = 0
     for s in range(words.shape[-1]):
       weight = jnp.where(is_word[..., s], weights[rows, words[..., s]], 0)
-      total += weight[..., None] * layers.take_rows(self.word, words[..., s])
+      total += weight[..., None] * layers.take_rows(table, words[..., s])
     return total.astype(self.spec.dtype)
 
   def mean(self, ids: Int[Array, "B K"], is_attended: Bool[Array, "B K"], *,
@@ -111,26 +111,36 @@ class KmerBagEncoder(nn.Module):
         ids, is_attended, positions, is_hidden, deterministic)
     of_words = self._counts(words, is_word) * weights                  # [B, V]
     dtype = self.spec.dtype
-    total = jnp.dot(of_words.astype(dtype), self.word.astype(dtype),
+    total = jnp.dot(of_words.astype(dtype), self._table().astype(dtype),
                     preferred_element_type=jnp.float32)
     return total / jnp.maximum(is_attended.sum(axis=1, keepdims=True), 1)
 
   def _weights(self, ids, is_attended, positions, is_hidden, deterministic):
     """(words [B, K, S], whether there is one, weight of every word in a row [B, V])."""
     is_seen = is_attended if is_hidden is None else is_attended & ~is_hidden
-    if self.frames is None:
-      words, is_word = ids[..., None], jnp.ones((*ids.shape, 1), bool)
-    else:
-      words, is_word = self.frames(ids, is_seen, positions)
+    words, is_word = self._words(ids, is_seen, positions)
     is_word &= is_seen[..., None]
     # Counts are numbers of occurrences: nothing to differentiate.
     counts = jax.lax.stop_gradient(self._counts(words, is_word))
-    weights = jnp.ones_like(counts)
-    if self.spec.counts == "square_root":
-      weights = jax.lax.rsqrt(jnp.maximum(counts, 1))
+    weights = self._weight_of(counts)
     if self.spec.dropout and not deterministic:
       weights = dropout_lib.drop(self.make_rng("dropout"), weights, rate=self.spec.dropout)
     return words, is_word, weights
+
+  def _table(self):
+    return self.word
+
+  def _words(self, ids, is_seen, positions):
+    """(ids of k-mers [B, K, S], whether there is one)."""
+    if self.frames is None:
+      return ids[..., None], jnp.ones((*ids.shape, 1), bool)
+    return self.frames(ids, is_seen, positions)
+
+  def _weight_of(self, counts):
+    """Of a k-mer that is seen so often in a row."""
+    if self.spec.counts == "square_root":
+      return jax.lax.rsqrt(jnp.maximum(counts, 1))
+    return jnp.ones_like(counts)
 
   def _counts(self, words, is_word):
     """How often each word stands in each row, [B, V] float32."""

@@ -1,0 +1,78 @@
+"""A profile: one learned vector for each letter at each place, added up.
+
+What a position weight matrix is with numbers, this is with vectors. It asks for rows
+that are aligned (`tokens.align_to`): of one marker, which hardly differ in length
+(this project's own).
+"""
+
+import dataclasses
+from typing import Any, Literal
+
+import jax.numpy as jnp
+
+from dnajax.models.encoders import kmer_bag, transformer
+
+
+@dataclasses.dataclass(frozen=True)
+class Profile:
+  """Vectors of letters at places, added up over the sequence; no attention."""
+  width: int = 512            # D
+  max_positions: int = 128    # tokens that a sequence may have
+  dropout: float = 0.5        # chance that a place of a row is left out
+  dtype: Literal["float32", "bfloat16"] = "float32"  # of products
+
+  name = "profile"
+  sees_gaps = True
+  reads_frames = True
+  can_be_causal = True
+  has_attention = False
+  free = ("dropout", "dtype")  # see Transformer
+
+  stack = kmer_bag.KmerBag.stack
+  flops_per_token = kmer_bag.KmerBag.flops_per_token
+
+  def check(self, setup):
+    """Room for all places; letters of the tokens."""
+    yield from transformer.check_sizes(self, ("width", "max_positions"))
+    tokenizer = setup.tokenizer
+    if tokenizer is None:
+      return
+    if tokenizer.frames is None:
+      yield "name", ("another one, or config.tokens.frames='all': a profile reads the "
+                     "letters of the tokens")
+    if tokenizer.num_tokens > self.max_positions:
+      yield "max_positions", f"at least {tokenizer.num_tokens}, the tokens of a row"
+
+  def module(self, vocab_size, *, frames=None, is_causal=False):
+    """The Linen module; arguments as of Transformer. Causal or not is the same."""
+    del vocab_size, is_causal
+    return ProfileEncoder(self, self.max_positions * frames.stride * 4, frames)
+
+
+class ProfileEncoder(kmer_bag.KmerBagEncoder):
+  """A word is a letter at a place; what all four letters share at a place is taken away.
+
+  So a place that says nothing adds nothing, and leaving it out is no noise.
+  """
+  spec: Any        # Profile
+  vocab_size: int  # places × 4
+  frames: Any = None
+
+  def _table(self):
+    of_places = self.word.reshape(-1, 4, self.spec.width)
+    return (of_places - of_places.mean(axis=1, keepdims=True)).reshape(self.word.shape)
+
+  def _words(self, ids, is_seen, positions):
+    """(numbers of letters at places [B, K, S], whether there is such a letter)."""
+    k, stride = self.frames.k, self.frames.stride
+    number = ids - self.frames.num_special
+    is_kmer = is_seen & (number >= 0) & (number < 4**k)
+    if positions is None:
+      positions = jnp.broadcast_to(jnp.arange(ids.shape[1]), ids.shape)
+    number = jnp.where(is_kmer, number, 0)
+    letters = jnp.stack([number // 4**(k - 1 - j) % 4 for j in range(stride)], axis=-1)
+    places = positions[..., None] * stride + jnp.arange(stride)
+    return places * 4 + letters, jnp.broadcast_to(is_kmer[..., None], letters.shape)
+
+  def _weight_of(self, counts):
+    return jnp.ones_like(counts)
