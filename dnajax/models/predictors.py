@@ -19,7 +19,7 @@ class Predictor(nn.Module):
 
   Attributes:
     encoder: module of an encoder part.
-    heads: {loss name: module called as (pooled, deterministic=) -> logits}.
+    heads: {loss name: module called as (pooled, deterministic=)}.
     vocabulary: tokens.vocabulary.Vocabulary.
     dropout, dtype: of the encoder; those of what stands on it.
   """
@@ -44,7 +44,7 @@ class Predictor(nn.Module):
     return self.encoder(ids, pad_mask, deterministic=deterministic)
 
   def label_logits(self, ids: Int[Array, "B L"], pad_mask: Bool[Array, "B L"]):
-    """What every head makes of whole sequences, {loss name: [B, C] float32}."""
+    """What every head makes of whole sequences, {loss name: as of `Outputs.labels`}."""
     hidden = self.encode(ids, pad_mask)
     return self._read(self._pool(hidden, pad_mask), deterministic=True)
 
