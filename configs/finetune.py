@@ -46,8 +46,9 @@ def get_config(variant="default"):
       max_positions=512, dropout=0.1, norm="pre", scan_unroll=2)
   config.objective = dict(name="classifier")
   config.losses = dict(label=dict(
-      name="cross_entropy", label="genus",  # column of the data set
-      pooling="cls",                        # cls | mean, over the real tokens
+      name="cross_entropy", ranks=("genus",),  # columns of the data set, the finest first
+      pooling="cls",                           # cls | mean, over the real tokens
+      head="linear",                           # linear | norm_linear | cosine
       head_dropout=0.1))
   config.optimizer = dict(
       schedule=dict(name="linear", warmup_steps=50), learning_rate=3e-5,
@@ -75,7 +76,7 @@ VARIANTS = {
         checkpoint=dict(every_steps=50)),
     "tiny": dict(
         num_epochs=6, batch_size=8, data=dict(max_length=72),
-        losses=dict(label=dict(label="family", pooling="mean", head_dropout=0.0)),
+        losses=dict(label=dict(ranks=("family",), pooling="mean", head_dropout=0.0)),
         tokens=dict(k=3, stride=3, vocabulary="barcodebert", add_sep=False),
         encoder=dict(width=16, mlp_width=32, max_positions=32, scan_unroll=1, dropout=0.0),
         optimizer=dict(schedule=dict(warmup_steps=0, warmup_fraction=0.1),
@@ -85,15 +86,15 @@ VARIANTS = {
                    test=dict(batch_size=16))),
     "table": dict(
         data=dict(name="labelled/mine", is_generated=False, max_length=510),
-        losses=dict(label=dict(label="label"))),
+        losses=dict(label=dict(ranks=("label",)))),
     **{name: dict(
         data=dict(name=f"labelled/{name}", is_generated=False, max_length=length),
-        losses=dict(label=dict(label="label")), num_epochs=epochs)
+        losses=dict(label=dict(ranks=("label",))), num_epochs=epochs)
        for name, (length, epochs) in shared.GUE.items()},
     **{f"fewshot_{task}_{shots}": dict(
         data=dict(name=f"labelled/fewshot_{task}_{shots}", is_generated=False,
                   max_length=length, split="train_{seed}" if num_sets > 1 else "train"),
-        losses=dict(label=dict(label="label")),
+        losses=dict(label=dict(ranks=("label",))),
         num_epochs=shared.FEW_SHOT_RECIPE[shots][0],
         batch_size=shared.FEW_SHOT_RECIPE[shots][2],
         optimizer=dict(learning_rate=shared.FEW_SHOT_RECIPE[shots][1],

@@ -110,7 +110,7 @@ def test_what_does_not_suit_is_told(tiny_data, tmp_path):
       ({"losses__label__pooling": "max"}, "'mean' or 'cls'|'cls' or 'mean'"),
       ({"init_from__workdir": str(tmp_path)}, "no checkpoint|no workdir"),
       ({"init_from__take": "best"}, "'everything', 'encoder' or 'shape'"),
-      ({"losses__label__label": "colour"}, "colour"),
+      ({"losses__label__ranks": "colour"}, "colour"),
       ({"data__split": "train_{seed}"}, "no split 'train_0'")):
     with pytest.raises(errors.UserError, match=text):
       run.run(tiny.values("finetune", tiny_data, **changes), tmp_path / "new")

@@ -12,15 +12,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import tiny
+from flax.core import FrozenDict
 
 from dnajax.config import registry
 from dnajax.evaluators import base
 from dnajax.inference import writers
 from dnajax.masking import corrupt, selection
-from dnajax.models import heads, layers
+from dnajax.models import label_heads, layers
 from dnajax.results import measure, report
 from dnajax.shell import errors, metric
 from dnajax.training import run
+from dnajax.training.losses import base as base_losses
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,25 +75,26 @@ class MeansModule(nn.Module):
 
 
 @dataclasses.dataclass(frozen=True)
-class Squared:
+class Squared(base_losses.Loss):
   """Squared distance of a head's output to one-hot labels; -1 is no label."""
   column: str = "genus"   # of the data set
-  weight: float = 1.0
-  scores_visible = False
+
+  predicts = "labels"
 
   @property
   def labels(self):
     return (self.column,)
 
-  def head(self, num_labels, *, width):
-    return heads.LabelHead(num_labels[self.column], "mean", 0.0)
+  def module(self, num_labels):
+    return label_heads.LabelHeads(
+        FrozenDict({self.column: num_labels[self.column]}), dropout=0.0)
 
   def count(self, inputs):
     return (inputs.labels[self.column] >= 0).sum()
 
-  def sums(self, outputs, inputs, name, *, num_special):
+  def sums(self, outputs, inputs, name, *, is_training):
     ids = inputs.labels[self.column]
-    logits = outputs.labels[name]
+    logits = outputs.labels[name][self.column]
     apart = jnp.square(logits - (ids[:, None] == jnp.arange(logits.shape[1]))).sum(axis=1)
     return {"loss": jnp.sum(apart, where=ids >= 0),
             "weight": (ids >= 0).sum().astype(jnp.float32)}

@@ -147,5 +147,6 @@ def check(experiment):
       tokenizer=tokenizer_lib.make(experiment.tokens, experiment.data.max_length),
       encoder=experiment.encoder, objective=experiment.objective,
       masking=experiment.masking, losses=experiment.losses, evals=experiment.evals,
-      batch_size=experiment.batch_size, total_steps=experiment.total_steps)
+      batch_size=experiment.batch_size, accumulate_steps=experiment.accumulate_steps,
+      total_steps=experiment.total_steps)
   build.check(experiment, setup)

@@ -27,8 +27,7 @@ class ModelSpec:
   @functools.cached_property
   def module(self):
     """The Linen module; made once."""
-    heads = {name: loss.head(self.num_labels, width=self.encoder.width)
-             for name, loss in self.losses.items() if loss.labels}
+    heads = {name: loss.module(self.num_labels) for name, loss in self.losses.items()}
     return self.objective.module(self.encoder, self.tokenizer, heads)
 
   def to_dict(self):

@@ -127,19 +127,19 @@ def of_meta(meta, data_dir=None):
 
 def _task(experiment, spec, bind):
   return task_lib.Task(
-      spec.module, spec.tokenizer, experiment.objective, experiment.losses,
+      spec.module, spec.tokenizer, experiment.objective, bind.losses(experiment.losses),
       None if experiment.masking is None else bind(experiment.masking),
       experiment.total_steps)
 
 
 class Bind:
-  """Masking settings -> bound to the tokens and the PMI ranks of a run; read once each."""
+  """Masking settings and losses -> bound to the tokens and the data of a run."""
 
   def __init__(self, spec, split):
     """spec: model.ModelSpec. split: records.Split that is trained on."""
     self._tokenizer, self._split = spec.tokenizer, split
     self._score_unselected = any(loss.scores_visible for loss in spec.losses.values())
-    self._tables = {}
+    self._tables = {}  # PMI ranks, read once
 
   def find(self, settings):
     """(settings with what they leave to be found on the data, lines that say it)."""
@@ -153,6 +153,10 @@ class Bind:
   def found(self, settings):
     """Both, one after the other."""
     return self(self.find(settings)[0])
+
+  def losses(self, losses):
+    """{name: part} -> {name: part with what it needs to know of the data}."""
+    return {name: loss.bind(self._split) for name, loss in losses.items()}
 
   def _ranks(self, settings):
     name = settings.pmi_table

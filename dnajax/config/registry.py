@@ -74,6 +74,11 @@ REGISTRIES = {kind: Registry(kind, entries) for kind, entries in {
         "visible_prediction": "dnajax.training.losses.token_prediction:VisiblePrediction",
         "next_token": "dnajax.training.losses.token_prediction:NextToken",
         "cross_entropy": "dnajax.training.losses.cross_entropy:CrossEntropy",
+        "pairs": "dnajax.training.losses.pairs:Pairs",
+        "triplet": "dnajax.training.losses.triplet:Triplet",
+        "supervised_contrastive":
+            "dnajax.training.losses.supervised_contrastive:SupervisedContrastive",
+        "vicreg": "dnajax.training.losses.vicreg:Vicreg",
     },
     "schedule": {
         "one_cycle": "dnajax.training.schedules:OneCycle",

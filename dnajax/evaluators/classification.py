@@ -15,7 +15,7 @@ from dnajax.shell import errors, metric
 class Classification(base.Evaluator):
   """Scores of the most probable label, by the head that a loss has trained."""
   split: str              # records that are asked
-  loss: str = ""          # name in config.losses; "": the only one with labels
+  loss: str = ""          # name in config.losses; "": the only one that says labels
   batch_size: int = 128   # records per step
   max_records: int = 0    # the first n of a fixed permutation; 0: all
   exclude_shared: bool = False  # leave out records whose sequence was trained on
@@ -39,12 +39,12 @@ class Classification(base.Evaluator):
     label = _label_of(losses, self.loss)
     if label is None:
       raise errors.UserError(f"config.evals.*.loss={self.loss!r} must be {_must_be(losses)}.")
-    name = self.loss or next(name for name, loss in losses.items() if loss.labels)
+    name = self.loss or next(iter(_known(losses)))
     side = labelled.read(context, self.split, label, self.max_records)
     training = labelled.read(context, context.train_split, label)
     side, num_shared = labelled.split_shared(side, training, exclude=self.exclude_shared)
     predict = jax.jit(
-        lambda params, bases: context.task.predict(params, bases)[name],
+        lambda params, bases: context.task.predict(params, bases)[name][label],
         out_shardings=context.mesh and partitioning.replicated(context.mesh))
     batch_size = features.round_up_batch(self.batch_size, context.mesh)
 
@@ -61,17 +61,22 @@ class Classification(base.Evaluator):
 
 
 def _label_of(losses, name):
-  """The label column of a loss, or of the only one that has labels; None if unclear."""
-  known = {key: loss.labels for key, loss in losses.items() if loss.labels}
+  """The first label column of a loss, or of the only one that says labels; None if unclear."""
+  known = _known(losses)
   if not name and len(known) == 1:
     name, = known
   return known[name][0] if name in known else None
 
 
+def _known(losses):
+  """{name of a loss that says labels: their columns}."""
+  return {name: loss.labels for name, loss in losses.items() if loss.predicts == "labels"}
+
+
 def _must_be(losses):
-  known = [name for name, loss in losses.items() if loss.labels]
-  return (f"the name of a loss with labels: {', '.join(known)}" if known else
-          "absent, and the evaluator too: no loss of this run has labels")
+  known = _known(losses)
+  return (f"the name of a loss that says labels: {', '.join(known)}" if known else
+          "absent, and the evaluator too: no loss of this run says labels")
 
 
 class Runner:

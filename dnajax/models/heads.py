@@ -1,4 +1,4 @@
-"""From features to logits: k-mers at positions, labels of sequences."""
+"""From features to logits of k-mers at positions; features of whole sequences."""
 
 import functools
 
@@ -120,36 +120,6 @@ def cross_entropy(logits: Float[Array, "*rows C"], classes: Int[Array, "*rows"]
   """-log of the probability of the given class, nats."""
   chosen = jnp.take_along_axis(logits, classes[..., None], axis=-1)[..., 0]
   return jax.nn.logsumexp(logits, axis=-1) - chosen
-
-
-class LabelHead(nn.Module):
-  """One label per sequence.
-
-  pooling="cls": the output at [CLS], a linear map with tanh (BERT's pooler, which
-  starts at random: no pretraining here has trained one), dropout, a linear map to
-  the classes; DNABERT and GUE (papers: section 7.3). pooling="mean": the mean over
-  the real tokens, dropout, a linear map; BarcodeBERT and BarcodeMAE (section 8),
-  whose code also averages over padding.
-
-  Attributes:
-    num_classes: C.
-    pooling: see above.
-    dropout: rate, before the last map.
-  """
-  num_classes: int
-  pooling: str = "mean"
-  dropout: float = 0.1
-
-  @nn.compact
-  def __call__(self, pooled, *, deterministic) -> Float[Array, "B C"]:
-    """`Outputs.pooled` -> logits, float32."""
-    x = pooled[self.pooling]                                       # [B, D]
-    if self.pooling == "cls":
-      x = nn.tanh(layers.dense(x.shape[-1], ("embed", None), dtype=x.dtype,
-                               name="pooler")(x))
-    x = dropout_lib.Dropout(self.dropout)(x, deterministic=deterministic)
-    return layers.dense(self.num_classes, ("embed", None), dtype="float32",
-                        name="to_labels")(x)
 
 
 def masked_mean(hidden: Float[Array, "B L D"], pad_mask: Bool[Array, "B L"]

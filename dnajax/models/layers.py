@@ -75,6 +75,12 @@ def gelu(x):
   return 0.5 * x * (1 + jax.lax.erf(x * 0.5**0.5))
 
 
+def unit(x, axis=-1):
+  """x / |x| along an axis, any shape; zero stays zero, with a finite gradient."""
+  squares = jnp.square(x).sum(axis=axis, keepdims=True)
+  return x * jax.lax.rsqrt(jnp.maximum(squares, 1e-24))
+
+
 def take_rows(table: Float[Array, "N D"], ids: Int[Array, "*rows"]
               ) -> Float[Array, "*rows D"]:
   """Rows of a table, by number."""

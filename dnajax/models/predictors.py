@@ -20,7 +20,7 @@ class Predictor(nn.Module):
 
   Attributes:
     encoder: module of an encoder part.
-    heads: {loss name: module called as (pooled, deterministic=) -> logits}.
+    heads: {loss name: module called as (pooled, deterministic=)}.
     vocabulary: tokens.vocabulary.Vocabulary.
     dropout, dtype: of the encoder; those of what stands on it.
   """
@@ -50,7 +50,7 @@ class Predictor(nn.Module):
     return self._pool(hidden, pad_mask, ids, {})
 
   def label_logits(self, ids: Int[Array, "B L"], pad_mask: Bool[Array, "B L"]):
-    """What every head makes of whole sequences, {loss name: [B, C] float32}."""
+    """What every head makes of whole sequences, {loss name: as of `Outputs.labels`}."""
     return self._read(self.pooled(ids, pad_mask), deterministic=True)
 
   def _encode_masked(self, masked, *, deterministic):

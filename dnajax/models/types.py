@@ -20,6 +20,7 @@ class Inputs:
   masked: Any = None   # masking.types.Masked, for objectives that hide tokens
   tokens: Any = None   # tokens.kmers.Tokens, for the others
   labels: Any = struct.field(default_factory=dict)  # {column: [B] int32, -1 = no label}
+  is_real: Any = None  # [B] bool, False in rows that only fill up a batch
 
 
 @struct.dataclass
@@ -33,7 +34,8 @@ class Outputs:
   #                      position does not count)
   pooled: Any = struct.field(default_factory=dict)  # "mean" [B, D] float32, over what the
   #                      encoder saw; "cls" [B, D] where there is a [CLS]
-  labels: Any = struct.field(default_factory=dict)  # {loss name: logits [B, C] float32}
+  labels: Any = struct.field(default_factory=dict)  # {loss name: what its head says}, as
+  #                      {column: logits [B, C] float32}
 
   # Kept, so that losses over the same positions share one softmax and its gradient.
   @functools.cached_property

@@ -26,6 +26,7 @@ class Setup:
   losses: Any = None       # {name: part}
   evals: Any = None        # {name: part}
   batch_size: int = 0
+  accumulate_steps: int = 1
   total_steps: int = 0
 
 

@@ -23,7 +23,10 @@ def summary(plan, origin):
   slots = plan.task.masking and (
       f"; encoder slots {plan.task.masking.num_kept}, scored slots "
       f"{plan.task.masking.num_scored}") or ""
-  losses = " + ".join(f"{loss.weight:g} × {name}" for name, loss in experiment.losses.items())
+  losses = " + ".join(
+      f"{loss.weight:g} × {name}" + (f" (from 0 in {loss.ramp_steps:,} steps)"
+                                     if loss.ramp_steps else "")
+      for name, loss in experiment.losses.items())
   return "\n".join([
       f"devices     {mesh.devices.size} × {mesh.devices.flat[0].device_kind} "
       f"({jax.process_count()} process(es)), mesh "

@@ -41,12 +41,12 @@ class Task:
   def main(self):
     """Name of the loss whose accuracy and perplexity stand for the task.
 
-    One of hidden or next tokens if there is one, else of labels; of several the
-    heaviest.
+    One of hidden or next tokens if there is one, else one that says labels; of several
+    the heaviest.
     """
     return min(self.losses, key=lambda name: (
-        bool(self.losses[name].labels), self.losses[name].scores_visible,
-        -self.losses[name].weight, name))
+        ("tokens", "labels", "").index(self.losses[name].predicts),
+        self.losses[name].scores_visible, -self.losses[name].weight, name))
 
   def with_masking(self, masking):
     """The same task under another BoundMasking."""
@@ -90,8 +90,9 @@ class Task:
       tokens = self.tokenizer.augmented(token_key, batch["bases"])
       stage = None if self.masking is None else self.masking.stage_at(
           state.step, self.total_steps, state.progress, stage_key)
-      inputs, counts = self._inputs(mask_key, tokens, batch["labels"], stage)
-      scales = {name: loss.weight / jnp.maximum(loss.count(inputs), 1)
+      is_real = jnp.ones(len(batch["bases"]), bool)
+      inputs, counts = self._inputs(mask_key, tokens, batch["labels"], is_real, stage)
+      scales = {name: loss.weight_at(state.step) / jnp.maximum(loss.count(inputs), 1)
                 for name, loss in self.losses.items()}
       return inputs, scales, counts
 
@@ -101,7 +102,7 @@ class Task:
     """(loss, sums) of inputs or of a part of their rows; sums: {"loss name/sum": scalar}."""
     outputs = self.module.apply({"params": params}, inputs, deterministic=False,
                                 rngs={"dropout": key})
-    sums = self._sums(outputs, inputs)
+    sums = self._sums(outputs, inputs, is_training=True)
     return sum(scales[name] * sums[f"{name}/loss"] for name in self.losses), sums
 
   def metrics(self, sums, batch_size):
@@ -112,13 +113,14 @@ class Task:
       batch_size: sequences per update.
     """
     found = [one.of("train") for one in self._loss_metrics(sums)
-             if one.name.rpartition("/")[2] not in ("perplexity", "num_tokens", "num_labelled")]
+             if one.unit != "count" and one.name.rpartition("/")[2] != "perplexity"]
     return found + (self._masking_metrics(sums, batch_size) if self.masking else [])
 
   def eval_sums(self, params, batch, key):
     """Sums of the losses over the real rows of a batch, like those of `loss`.
 
-    Tokens are read in frame 0 and masked as in the first stage, whatever the step.
+    Without what only helps to learn: smoothed labels, margins, ramps of weights. Tokens
+    are read in frame 0 and masked as in the first stage, whatever the step.
     Labels that the batch does not bring count as absent.
     """
     tokens = self.tokenizer(batch["bases"])
@@ -129,13 +131,14 @@ class Task:
     if self.masking is None:
       tokens = tokens.replace(is_maskable=tokens.is_maskable & is_real[:, None])
     inputs, _ = self._inputs(
-        key, tokens, labels, self.masking and self.masking.first_stage())
+        key, tokens, labels, is_real, self.masking and self.masking.first_stage())
     if inputs.masked is not None:
       masked = inputs.masked
       inputs = inputs.replace(masked=masked.replace(
           is_selected=masked.is_selected & is_real[:, None],
           is_unselected=masked.is_unselected & is_real[:, None]))
-    return self._sums(self.module.apply({"params": params}, inputs), inputs)
+    return self._sums(self.module.apply({"params": params}, inputs), inputs,
+                      is_training=False)
 
   def eval_metrics(self, sums):
     """Metrics of added up `eval_sums`: loss, and what the main loss reports of itself.
@@ -145,37 +148,41 @@ class Task:
     return self._loss_metrics(sums)
 
   def predict(self, params, bases):
-    """Logits of the losses with labels, of whole sequences with nothing masked.
+    """Logits of the losses that say labels, of whole sequences with nothing masked.
 
     Args:
       params: of the module.
       bases: [B, bp] uint8.
 
     Returns:
-      {loss name: [B, C] float32}; pure, not compiled.
+      {loss name: {column: [B, C] float32}}; pure, not compiled.
     """
     tokens = self.tokenizer(bases)
-    return self.module.apply({"params": params}, tokens.ids, tokens.pad_mask,
+    said = self.module.apply({"params": params}, tokens.ids, tokens.pad_mask,
                              method="label_logits")
+    return {name: said[name] for name, loss in self.losses.items()
+            if loss.predicts == "labels"}
 
-  def _inputs(self, key, tokens, labels, stage):
+  def _inputs(self, key, tokens, labels, is_real, stage):
     """(models.types.Inputs, sums about the masking)."""
     if self.masking is None:
-      return types.Inputs(tokens=tokens, labels=labels), {}
+      return types.Inputs(tokens=tokens, labels=labels, is_real=is_real), {}
     masked, counts = self.masking(key, tokens, stage)
     counts = {**counts, "hard": stage.is_hard}
-    return (types.Inputs(masked=masked, labels=labels),
+    return (types.Inputs(masked=masked, labels=labels, is_real=is_real),
             {f"masking/{name}": jnp.asarray(count, jnp.float32)
              for name, count in counts.items()})
 
-  def _sums(self, outputs, inputs):
-    num_special = self.tokenizer.vocabulary.num_special
+  def _sums(self, outputs, inputs, *, is_training):
     return {f"{name}/{key}": value for name, loss in self.losses.items()
             for key, value in loss.sums(outputs, inputs, name,
-                                        num_special=num_special).items()}
+                                        is_training=is_training).items()}
 
   def _loss_metrics(self, sums):
-    """The total, what the main loss says beside its loss, and what each of several says."""
+    """The total, what the main loss says beside its loss, and what each of several says.
+
+    The total is of the full weights, whatever their ramps: so it compares along a run.
+    """
     of = {name: {key.removeprefix(f"{name}/"): value for key, value in sums.items()
                  if key.startswith(f"{name}/")} for name in self.losses}
     total = sum(loss.weight * of[name]["loss"] / max(of[name]["weight"], 1)

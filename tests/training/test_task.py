@@ -29,12 +29,12 @@ MAE = mae.MaskedAutoencoder(decoder_width=16, decoder_depth=1, decoder_num_heads
                             decoder_mlp_width=24)
 MASKED = {"masked": token_prediction.MaskedPrediction()}
 NEXT = {"next": token_prediction.NextToken()}
-GENUS = {"genus": cross_entropy.CrossEntropy("genus", weight=0.5, head_dropout=0.0)}
+GENUS = {"genus": cross_entropy.CrossEntropy(ranks=("genus",), weight=0.5, head_dropout=0.0)}
 
 
 def make(objective, losses, *, encoder=SMALL, corruption=None, tokenizer=TOKENIZER,
          num_labels=NUM_GENERA):
-  heads = {name: loss.head({"genus": num_labels}, width=encoder.width)
+  heads = {name: loss.module({"genus": num_labels})
            for name, loss in losses.items()}
   masking = None
   if objective.hides_tokens:
@@ -108,7 +108,7 @@ def test_every_pair_is_learned_and_reported(name):
     accuracy = "train/genus/accuracy" if len(losses) > 1 else "train/accuracy"
     assert found[-1][accuracy] > 0.8
     logits = jax.jit(one.predict)(state.params, batch["bases"])
-    assert logits["genus"].shape == (BATCH, NUM_GENERA)
+    assert logits["genus"]["genus"].shape == (BATCH, NUM_GENERA)
   else:
     assert one.predict(state.params, batch["bases"]) == {}
   assert "encoder" in state.params
@@ -150,8 +150,8 @@ def test_unlabelled_rows_reach_the_token_loss_only():
     grads[case], sums = jax.jit(jax.grad(one.loss, has_aux=True))(
         params, inputs, jax.random.key(0), scales)
   assert sums["genus/weight"] == 0 and sums["masked/weight"] > 0
-  head = grads["none"]["heads_genus"]["to_labels"]["kernel"]
-  assert np.abs(head).max() == 0 and np.abs(grads["some"]["heads_genus"]["to_labels"][
+  head = grads["none"]["heads_genus"]["genus"]["to_labels"]["kernel"]
+  assert np.abs(head).max() == 0 and np.abs(grads["some"]["heads_genus"]["genus"]["to_labels"][
       "kernel"]).max() > 0
   assert np.abs(grads["none"]["encoder"]["word"]).max() > 0
 
@@ -183,7 +183,8 @@ def test_the_main_loss_is_of_hidden_tokens_if_there_is_one():
   assert make(*CASES["mae_genus"][:2]).main == "masked"
   both = dict(CASES["mae_visible"][1], visible=token_prediction.VisiblePrediction(weight=5.0))
   assert make(MAE, both).main == "masked"
-  two = {"a": cross_entropy.CrossEntropy("genus"), "b": cross_entropy.CrossEntropy("genus", 2.0)}
+  two = {"a": cross_entropy.CrossEntropy(ranks=("genus",)),
+         "b": cross_entropy.CrossEntropy(ranks=("genus",), weight=2.0)}
   assert make(classifier.Classifier(), two).main == "b"
 
 
@@ -199,13 +200,13 @@ def test_a_task_names_the_labels_it_needs_and_takes_another_masking():
 
 def test_cls_is_read_where_there_is_one():
   tokenizer = tokenizer_lib.make(tokenizer_lib.TokenSettings(k=2, stride=2, add_cls=True), 20)
-  losses = MASKED | {"genus": cross_entropy.CrossEntropy("genus", pooling="cls")}
+  losses = MASKED | {"genus": cross_entropy.CrossEntropy(ranks=("genus",), pooling="cls")}
   one = make(MAE, losses, corruption=corrupt.Drop(), tokenizer=tokenizer)
   params = params_of(one)
-  assert "pooler" in params["heads_genus"]
+  assert "pooler" in params["heads_genus"]["genus"]
   inputs, scales, _ = prepared(one, batch_of())
   grads = jax.jit(jax.grad(one.loss, has_aux=True))(params, inputs, jax.random.key(0), scales)[0]
-  assert np.abs(grads["heads_genus"]["pooler"]["kernel"]).max() > 0
+  assert np.abs(grads["heads_genus"]["genus"]["pooler"]["kernel"]).max() > 0
 
 
 @pytest.mark.parametrize("objective, masking, message", [

@@ -20,6 +20,11 @@ from dnajax.models import layers
 from dnajax.models.encoders import transformer
 
 
+# Times every vector: a mean over a hundred tokens of a few words each is small, and AdamW
+# moves all parameters alike, those that are added to such a mean too.
+_GAIN = 10.0
+
+
 @dataclasses.dataclass(frozen=True)
 class KmerBag:
   """Vectors of k-mers, added up over the sequence; no positions, no attention."""
@@ -93,7 +98,7 @@ class KmerBagEncoder(nn.Module):
     for s in range(words.shape[-1]):
       weight = jnp.where(is_word[..., s], weights[rows, words[..., s]], 0)
       total += weight[..., None] * layers.take_rows(table, words[..., s])
-    return total.astype(self.spec.dtype)
+    return (_GAIN * total).astype(self.spec.dtype)
 
   def mean(self, ids: Int[Array, "B K"], is_attended: Bool[Array, "B K"], *,
            positions=None, is_hidden=None, deterministic=True) -> Float[Array, "B D"]:
@@ -113,7 +118,7 @@ class KmerBagEncoder(nn.Module):
     dtype = self.spec.dtype
     total = jnp.dot(of_words.astype(dtype), self._table().astype(dtype),
                     preferred_element_type=jnp.float32)
-    return total / jnp.maximum(is_attended.sum(axis=1, keepdims=True), 1)
+    return _GAIN * total / jnp.maximum(is_attended.sum(axis=1, keepdims=True), 1)
 
   def _weights(self, ids, is_attended, positions, is_hidden, deterministic):
     """(words [B, K, S], whether there is one, weight of every word in a row [B, V])."""
