@@ -17,6 +17,11 @@ BARCODE_EVALS = dict(
     masked_loss=dict(name="mean_loss", every_steps=100, split="valid", max_records=1_024),
     knn_genus=dict(_KNN, every_steps=100, features="encoder"),
     knn_genus_kmers=dict(_KNN, features="kmer_counts"),
+    # The same less the mean of the keys; what k-mers can do at their best.
+    knn_genus_centred=dict(_KNN, features="encoder", centre=True),
+    knn_genus_centred_kmers=dict(_KNN, features="kmer_counts", square_root=True, centre=True),
+    knn_genus_centred_kmers7=dict(_KNN, every_steps=-1, features="kmer_counts", k=7,
+                                  square_root=True, centre=True),
     knn_genus_majority=dict(_KNN, every_steps=-1, features="majority"),
     knn_genus_best_hit=dict(_KNN, every_steps=-1, features="best_hit",
                             program="vsearch"),  # vsearch | blastn, if installed
@@ -38,6 +43,8 @@ TINY_BARCODE_EVALS = dict(
     masked_loss=dict(every_steps=4, batch_size=16),
     knn_genus=dict(every_steps=4, batch_size=16),
     knn_genus_kmers=dict(batch_size=16, k=3),
+    knn_genus_centred=dict(batch_size=16), knn_genus_centred_kmers=dict(k=3),
+    knn_genus_centred_kmers7=dict(k=4),
     probe_species=dict(batch_size=16), probe_species_kmers=dict(k=3),
     # UMAP takes 20 s to be compiled.
     clusters_species=dict(batch_size=16, reduction="none"),
@@ -46,11 +53,20 @@ TINY_BARCODE_EVALS = dict(
     genera_map=dict(batch_size=16, min_per_label=2, method="pca"),
     attention_map=dict(num_records=16))
 
+# Of encoders that predict no token and have no attention.
+_OF_TOKENS = ("masked_loss", "token_map", "attention_map")
+LIBRARY_EVALS = {name: entry for name, entry in BARCODE_EVALS.items()
+                 if name not in _OF_TOKENS}
+TINY_LIBRARY_EVALS = {name: entry for name, entry in TINY_BARCODE_EVALS.items()
+                      if name not in _OF_TOKENS}
+
 # Where the held-out splits of BIOSCAN-5M have other names, and its size.
 BIOSCAN_EVALS = dict(
     masked_loss=dict(split="val", every_steps=5_000, max_records=0),
     knn_genus=dict(every_steps=20_000, query_split="test_unseen"),
     knn_genus_kmers=dict(query_split="test_unseen"),
+    **{f"knn_genus_centred{baseline}": dict(query_split="test_unseen")
+       for baseline in ("", "_kmers", "_kmers7")},
     knn_genus_majority=dict(query_split="test_unseen"),
     knn_genus_best_hit=dict(query_split="test_unseen"),
     probe_species=dict(recipe="sgd", valid_split="val"),

@@ -38,10 +38,12 @@ class KmerCounts:
   than the products with the counts, so they are never all held.
   """
 
-  def __init__(self, bases, k):
-    """bases: [N, bp] uint8 base codes; k: letters per k-mer."""
+  def __init__(self, bases, k, *, square_root=False, centre=None):
+    """bases: [N, bp] uint8 base codes; k: letters per k-mer. square_root: of the counts,
+    so that a repeated k-mer does not decide a cosine. centre: [4^k] taken away."""
     self._bases = bases
     self._k = k
+    self._square_root, self._centre = square_root, centre
     self.shape = (len(bases), 4**k)
 
   def __len__(self):
@@ -49,7 +51,20 @@ class KmerCounts:
 
   def __getitem__(self, block):
     """Slice of n records -> [n, 4^k] float32 on the device."""
-    return count_kmers(self._bases[block], k=self._k)
+    rows = count_kmers(self._bases[block], k=self._k)
+    if self._square_root:
+      rows = jnp.sqrt(rows)
+    return rows if self._centre is None else rows - self._centre
+
+  def mean(self, *, block=4096):
+    """[4^k] float32, the mean row."""
+    total = sum(np.asarray(self[i:i + block].sum(axis=0), np.float64)
+                for i in range(0, len(self), block))
+    return (total / len(self)).astype(np.float32)
+
+  def less(self, centre):
+    """The same with a row taken away from every row."""
+    return KmerCounts(self._bases, self._k, square_root=self._square_root, centre=centre)
 
 
 def kmer_counts(bases, k, *, block=4096):

@@ -33,6 +33,10 @@ class Knn(base.Evaluator):
   label: str                # any rank of the data set
   features: Literal["encoder", "kmer_counts", "majority", "best_hit"] = "encoder"
   k: int = 6                # letters per k-mer of kmer_counts
+  square_root: bool = False  # of kmer_counts
+  # the mean of the keys is taken away from keys and queries first: a direction that all
+  # rows share decides no cosine then (False: the papers' protocol)
+  centre: bool = False
   num_neighbors: tuple[int, ...] = (1,)  # votes per query; one search for all numbers
   vote: Literal["uniform", "distance", "softmax"] = "uniform"  # see neighbors.weights
   temperature: float = 0.02  # of softmax
@@ -55,6 +59,10 @@ class Knn(base.Evaluator):
       yield "num_neighbors", "numbers of at least 1, each once"
     if self.temperature <= 0:
       yield "temperature", "above 0"
+    if self.square_root and self.features != "kmer_counts":
+      yield "square_root", "False unless features='kmer_counts'"
+    if self.centre and self.features in ("majority", "best_hit"):
+      yield "centre", "False: these baselines have no features"
     if self.exclude_shared and self.leave_one_out:
       yield "exclude_shared", "False with leave_one_out=True"
     if self.leave_one_out and self.key_split != self.query_split:
@@ -64,7 +72,7 @@ class Knn(base.Evaluator):
   @property
   def task(self):
     """The same for all features."""
-    return (f"{self.label} {self.num_neighbors[0]}-NN, "
+    return (f"{self.label} {self.num_neighbors[0]}-NN{', centred' * self.centre}, "
             + (f"{self.query_split}, each left out in turn" if self.leave_one_out
                else f"{self.query_split} → {self.key_split}")
             + ("" if self.vote == "uniform" else f", {self.vote} votes"))
@@ -74,7 +82,8 @@ class Knn(base.Evaluator):
     """What answers, if no encoder does."""
     if self.features == "best_hit":
       return best_hit.NAMES[self.program]
-    return labelled.baseline(self.features, self.k)
+    name = labelled.baseline(self.features, self.k)
+    return name and name + ", square roots" * self.square_root
 
   def asks_untrained(self, evals):
     """If the features are the encoder's."""
@@ -107,11 +116,12 @@ class Knn(base.Evaluator):
     if self.features == "encoder":
       embed = functools.partial(labelled.encode, context, batch_size=self.batch_size)
     else:
-      embed = lambda params, side: kmer_counts.KmerCounts(side.bases, self.k)
+      embed = lambda params, side: kmer_counts.KmerCounts(
+          side.bases, self.k, square_root=self.square_root)
     return Runner(lambda params: embed(params, keys), lambda params: embed(params, queries),
                   keys.labels, queries.labels, num_neighbors=self.num_neighbors,
                   vote=self.vote, temperature=self.temperature, ties=self.ties,
-                  has_params=self.features == "encoder", **shared)
+                  centre=self.centre, has_params=self.features == "encoder", **shared)
 
 
 class Runner:
@@ -119,13 +129,14 @@ class Runner:
 
   def __init__(self, key_features, query_features, key_labels, query_labels, *,
                num_neighbors=(1,), vote="uniform", temperature=0.02, ties="nearest",
-               own=None, has_params=True, counts=None, protocol="cosine nearest neighbours"):
+               own=None, centre=False, has_params=True, counts=None, protocol="cosine nearest neighbours"):
     """key_features, query_features: params -> [N, D] rows of all records.
     key_labels, query_labels: [N] and [Q] int32, no -1 among them.
     num_neighbors: votes per query. The metrics of all but the first number carry it:
       accuracy, accuracy_k5, ….
     vote, temperature, ties: see `neighbors.weights` and `neighbors.vote`.
     own: [Q] index of the key that is the query itself, see `neighbors.nearest`.
+    centre: whether the mean of the keys is taken away first.
     has_params: whether features depend on params; only then is it asked
       whether they have collapsed.
     counts: further numbers of records, reported as they are."""
@@ -134,6 +145,7 @@ class Runner:
     self._num_neighbors = num_neighbors
     self._vote, self._temperature, self._ties = vote, temperature, ties
     self._own, self._counts, self._has_params = own, counts or {}, has_params
+    self._centre = centre
     self._accuracies = {}  # of the last run, by number of neighbours
     self.is_right = None   # [Q] bool of the last run, first number of neighbours
     self.protocol = protocol
@@ -148,6 +160,8 @@ class Runner:
     self._accuracies, self.is_right = {}, None
     is_finite = not self._has_params or bool(
         np.isfinite(queries).all() and np.isfinite(keys).all())
+    if self._centre and is_finite:
+      queries, keys = centred(queries, keys)
     predictions = (self._predict(keys, queries, self._num_neighbors) if is_finite
                    else ((n, None) for n in self._num_neighbors))
     for n, predicted in predictions:
@@ -192,6 +206,15 @@ class Runner:
     return "" if num_neighbors == self._num_neighbors[0] else f"_k{num_neighbors}"
 
 
+def centred(queries, keys):
+  """Both less the mean of the keys; matrices, or KmerCounts."""
+  if isinstance(keys, kmer_counts.KmerCounts):
+    centre = keys.mean()
+    return queries.less(centre), keys.less(centre)
+  centre = np.mean(keys, axis=0, dtype=np.float64).astype(np.float32)
+  return queries - centre, keys - centre
+
+
 def _protocol(spec, max_length):
   """One sentence that says how the numbers came about."""
   some = "".join(f", {most:,} {side} at most" for side, most in
@@ -218,7 +241,10 @@ def _protocol(spec, max_length):
               ", ties to the lowest label")
   rows = ("mean over the attended positions of the last encoder layer, frame 0, "
           "nothing masked" if spec.features == "encoder" else
-          f"counts of all overlapping {spec.k}-mers")
+          "square roots of the " * spec.square_root
+          + f"counts of all overlapping {spec.k}-mers")
+  if spec.centre:
+    rows += ", less the mean of the keys"
   numbers = ", ".join(map(str, spec.num_neighbors))
   return (f"cosine {numbers}-NN{votes}, {asked}; features: {rows}, not "
           f"normalised, first {max_length} bp; {unknown}"

@@ -8,7 +8,7 @@ from sklearn import neighbors as sk_neighbors
 
 from dnajax.data import records
 from dnajax.devices import partitioning
-from dnajax.evaluators import baselines, kmer_counts
+from dnajax.evaluators import baselines, kmer_counts, knn
 from dnajax.shell import errors
 
 KMERS = dict(key_split="train", query_split="unseen", label="genus", features="kmer_counts",
@@ -45,6 +45,34 @@ def test_encoder_evaluator_is_the_same_on_one_device_and_on_a_mesh(tiny_data):
   with partitioning.use(mesh):
     spread = run_of(tiny_data, features="encoder", mesh=mesh)
   assert spread == pytest.approx(alone, abs=1e-4)
+
+
+def test_centred_square_roots_are_the_definition(tiny_data):
+  got = run_of(tiny_data, centre=True, square_root=True)
+  sides = {}
+  for side in ("train", "unseen"):
+    split = records.open_split(evaluating.directory(tiny_data), side)
+    bases = split.bases(np.arange(split.num_records), evaluating.LENGTH)
+    sides[side] = np.sqrt(kmer_counts.kmer_counts(bases, 3)), split.labels("genus")
+  (keys, key_labels), (queries, labels) = sides["train"], sides["unseen"]
+  right = 0
+  for query, label in zip(queries - keys.mean(axis=0), labels, strict=True):
+    cosines = [query @ key / np.linalg.norm(query) / np.linalg.norm(key)
+               for key in keys - keys.mean(axis=0)]
+    right += key_labels[np.argmax(cosines)] == label
+  assert got["accuracy"] == pytest.approx(right / len(labels), abs=1.5 / len(labels))
+  assert got["accuracy"] != run_of(tiny_data)["accuracy"]
+
+
+def test_a_direction_that_all_rows_share_decides_nothing_once_centred(tiny_data):
+  runner, params = make(tiny_data, features="encoder", centre=True)
+  rows = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
+  keys, queries = rows[:10] + 100, rows[10:] + 100
+  centred_queries, centred_keys = knn.centred(queries, keys)
+  np.testing.assert_allclose(centred_keys.mean(axis=0), 0, atol=1e-4)
+  np.testing.assert_allclose(centred_queries, queries - keys.mean(axis=0), atol=1e-4)
+  assert evaluating.values(runner, params)["mean_cosine"] < run_of(
+      tiny_data, features="encoder")["mean_cosine"]
 
 
 def test_kmer_evaluator_equals_scikit_learn_on_prepared_data(tiny_data):
