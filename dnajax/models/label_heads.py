@@ -8,8 +8,6 @@ from jaxtyping import Array, Float
 from dnajax.models import dropout as dropout_lib
 from dnajax.models import layers
 
-KINDS = ("linear", "norm_linear", "cosine")
-
 
 class LabelHeads(nn.Module):
   """A `LabelHead` for each of several columns of labels.
