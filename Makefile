@@ -5,12 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKDIR ?= runs/demo
 # Clusters and robustness take longer than the training: dnajax.evaluate without --evals.
-EVALS ?= masked_loss,knn_genus,knn_genus_kmers,probe_species,probe_species_kmers,genera_map,attention_map
+EVALS ?= knn_genus,knn_genus_kmers,knn_genus_centred,knn_genus_centred_kmers,probe_species,probe_species_kmers,genera_map
 
 .PHONY: help demo test lint clean
 
 help:
-	@echo "make demo   install, train the default config, evaluate, embed, plot"
+	@echo "make demo   install, train an encoder of simulated barcodes, evaluate, embed, plot"
 	@echo "make test   install, run the whole test suite"
 	@echo "make lint   install, run ruff"
 	@echo "make clean  remove the virtual environment and caches (no data, no runs)"
@@ -26,7 +26,7 @@ $(VENV)/installed: setup.py pyproject.toml
 	@touch $@
 
 demo: $(VENV)/installed
-	$(BIN)/python -m dnajax.main --config=configs/barcodemae.py --workdir=$(WORKDIR)
+	$(BIN)/python -m dnajax.main --config=configs/barcode_id.py:simulated --workdir=$(WORKDIR)
 	$(BIN)/python -m dnajax.evaluate --workdir=$(WORKDIR) --evals=$(EVALS)
 	$(BIN)/python -m dnajax.embed --workdir=$(WORKDIR) --overwrite \
 	  --input=tests/data/barcodes.fasta --output=$(WORKDIR)/embeddings.parquet
