@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any, Literal
 
 from dnajax.config import build
+from dnajax.data import balance as balance_lib
 from dnajax.masking import settings as masking_settings
 from dnajax.shell import parts
 from dnajax.tokens import tokenizer as tokenizer_lib
@@ -76,6 +77,7 @@ class Experiment:
   batch_size: int = 64          # sequences per update, on all devices together
   accumulate_steps: int = 1     # parts that a batch is worked on in
   init_from: InitFrom = InitFrom()
+  balance: balance_lib.Balance = balance_lib.Balance()
   tokens: tokenizer_lib.TokenSettings = tokenizer_lib.TokenSettings()
   masking: masking_settings.Masking | None = None  # None: the objective hides nothing
   encoder: Any = parts.one("encoder", "transformer")

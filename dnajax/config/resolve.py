@@ -93,5 +93,6 @@ def length(experiment, num_records):
   """The Experiment with total_steps for its number of epochs."""
   if not experiment.num_epochs:
     return experiment
-  per_epoch = -(-num_records // experiment.batch_size)
+  # Rows drawn class by class come on top of the pass over all records.
+  per_epoch = -(-num_records // (experiment.batch_size - experiment.balance.num_rows))
   return dataclasses.replace(experiment, total_steps=experiment.num_epochs * per_epoch)

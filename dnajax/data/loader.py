@@ -3,6 +3,11 @@
 import grain
 import numpy as np
 
+from dnajax.data import balance as balance_lib
+
+
+_PLAIN = balance_lib.Balance()
+
 
 class TrainBatches:
   """Endless shuffled batches of a split.
@@ -12,13 +17,19 @@ class TrainBatches:
   and only then does a process read the rows it needs.
   """
 
-  def __init__(self, split, *, batch_size, length, seed, labels=()):
+  def __init__(self, split, *, batch_size, length, seed, labels=(),
+               balance=_PLAIN):
     """split: a records.Split. batch_size: B. length: base pairs per row (bp).
-    labels: columns that come along; a row without a label has -1."""
+    labels: columns that come along; a row without a label has -1. balance: how many of
+    the rows, the last ones of a batch, are drawn class by class."""
     self._split, self._length = split, length
     self._labels = {column: np.asarray(split.labels(column)) for column in labels}
     self._ids = grain.MapDataset.range(split.num_records).seed(seed).shuffle().repeat().batch(
-        batch_size)
+        batch_size - balance.num_rows)
+    if balance.label:
+      sampler = balance_lib.Sampler(balance, split.labels(balance.label), seed)
+      self._ids = self._ids.map_with_index(
+          lambda n, ids: np.concatenate([ids, sampler.ids(n)]))
 
   def ids(self, n):
     """Record numbers of batch n, [B] int."""

@@ -129,7 +129,8 @@ class Runner:
 
   def __init__(self, key_features, query_features, key_labels, query_labels, *,
                num_neighbors=(1,), vote="uniform", temperature=0.02, ties="nearest",
-               own=None, centre=False, has_params=True, counts=None, protocol="cosine nearest neighbours"):
+               own=None, centre=False, has_params=True, counts=None,
+               protocol="cosine nearest neighbours"):
     """key_features, query_features: params -> [N, D] rows of all records.
     key_labels, query_labels: [N] and [Q] int32, no -1 among them.
     num_neighbors: votes per query. The metrics of all but the first number carry it:

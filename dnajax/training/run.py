@@ -94,5 +94,6 @@ def batches(plan, first_step):
   row_ids = feed.local_row_ids(sharding, size)
   rows = loader.TrainBatches(
       plan.split, batch_size=size, length=plan.tokenizer.read_length,
-      seed=plan.experiment.seed, labels=plan.task.labels).stream(first_step, row_ids)
+      seed=plan.experiment.seed, labels=plan.task.labels,
+      balance=plan.experiment.balance).stream(first_step, row_ids)
   return feed.ahead(feed.to_global(one, sharding, size, row_ids) for one in rows)

@@ -29,7 +29,8 @@ def toy(**tokens):
   """(module, params, Tokenizer)."""
   tokenizer = tokenizer_lib.make(tokenizer_lib.TokenSettings(k=3, stride=3, **tokens), LENGTH)
   module = Words(tokenizer.vocabulary.size)
-  params = module.init(jax.random.key(0), jnp.zeros((1, 2), int), jnp.ones((1, 2), bool), method="pooled")
+  params = module.init(jax.random.key(0), jnp.zeros((1, 2), int), jnp.ones((1, 2), bool),
+                       method="pooled")
   return module, params["params"], tokenizer
 
 

@@ -17,7 +17,8 @@ def family(rng, num_rows, length, *, most=6, noise=0.15):
 
 def by_hand(row, letters):
   """The shift with most letters in common, and their number."""
-  best = (0, sum(int(c < 4 and "ACGT"[c] == letter) for c, letter in zip(row, letters)))
+  best = (0, sum(int(c < 4 and "ACGT"[c] == letter)
+                 for c, letter in zip(row, letters, strict=True)))
   for shift in range(-len(row) + 1, len(row)):
     number = sum(int(0 <= i + shift < len(row) and c < 4 and "ACGT"[c] == letters[i + shift])
                  for i, c in enumerate(row))
@@ -35,7 +36,8 @@ def test_rows_go_where_most_letters_agree():
     expected = [row[i - shift] if 0 <= i - shift < 40 else (4 if i < shift else 5)
                 for i in range(40)]
     np.testing.assert_array_equal(then, expected)
-    assert number == sum("ACGT"[c] == letter for c, letter in zip(then, letters) if c < 4)
+    assert number == sum("ACGT"[c] == letter for c, letter in
+                         zip(then, letters, strict=True) if c < 4)
 
 
 def test_consensus_puts_rows_side_by_side():

@@ -19,7 +19,6 @@ from dnajax.models import dropout as dropout_lib
 from dnajax.models import layers
 from dnajax.models.encoders import transformer
 
-
 # Times every vector: a mean over a hundred tokens of a few words each is small, and AdamW
 # moves all parameters alike, those that are added to such a mean too.
 _GAIN = 10.0
