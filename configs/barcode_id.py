@@ -28,6 +28,7 @@ def get_config(variant="default"):
   config.num_epochs = 20
   config.total_steps = 1_000  # found from num_epochs unless that is 0
   config.batch_size = 128
+  config.balance = dict(label="")  # "genus": rows of 16 genera × 4 in every batch
 
   config.data = dict(name="barcodes/coi_small", split="train", max_length=660)
   config.tokens = dict(k=6, stride=6, frames="all", align_to="train")
@@ -55,7 +56,9 @@ VARIANTS = {
         num_epochs=10,
         data=dict(name="simulated_barcodes", is_generated=True)),
     "tiny": dict(
-        num_epochs=0, total_steps=8, batch_size=16, data=dict(
+        num_epochs=0, total_steps=8, batch_size=16,
+        balance=dict(label="genus", num_classes=3, rows_per_class=2),
+        data=dict(
             name="simulated_barcodes", is_generated=True, max_length=72),
         tokens=dict(k=3, stride=3), encoder=dict(width=16),
         log=dict(every_steps=1), checkpoint=dict(every_steps=3),

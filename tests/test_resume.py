@@ -44,6 +44,18 @@ def test_a_run_stopped_between_reports_and_resumed_equals_the_whole(
   same_params(tmp_path, whole[1])
 
 
+def test_balanced_batches_go_on_where_they_stopped(tiny_data, tmp_path, monkeypatch):
+  values = tiny.values("barcode_id", tiny_data, log__every_steps=3)
+  assert values["balance"]["label"] == "genus"
+  run.run(values, tmp_path / "whole")
+  monkeypatch.setattr(stopping.Stopping, "must_stop", lambda self, step: step == 4)
+  assert run.run(values, tmp_path / "two") == (4, 8)
+  monkeypatch.undo()
+  assert run.run(values, tmp_path / "two") == (8, 8)
+  assert tiny.recorded(tmp_path / "two") == tiny.recorded(tmp_path / "whole")
+  same_params(tmp_path / "two", tmp_path / "whole")
+
+
 def test_a_finished_run_is_left_alone(whole):
   before = (whole[1] / "metrics.jsonl").read_text()
   assert run.run(of_whole(whole), whole[1]) == (8, 8)

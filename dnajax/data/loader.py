@@ -5,7 +5,6 @@ import numpy as np
 
 from dnajax.data import balance as balance_lib
 
-
 _PLAIN = balance_lib.Balance()
 
 
