@@ -19,7 +19,8 @@ def test_two_processes_report_the_losses_of_one(name, tiny_data, tmp_path):
     assert code == 0, err
   one, two = ([(row["step"], name, row[name])
                for row in metrics.read_rows(tmp_path / name_ / "metrics.jsonl")
-               for name in ("train/loss", "masked_loss/loss", "train/together/loss", "knn_genus/accuracy")
+               for name in ("train/loss", "masked_loss/loss", "train/together/loss",
+                            "knn_genus/accuracy")
                if name in row] for name_ in ("one", "two"))
   assert [x[:2] for x in one] == [x[:2] for x in two] and len(one) > 10
   np.testing.assert_allclose([x[2] for x in one], [x[2] for x in two], rtol=1e-4)

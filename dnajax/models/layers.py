@@ -87,8 +87,9 @@ def take_rows(table: Float[Array, "N D"], ids: Int[Array, "*rows"]
   return jnp.take(table, ids, axis=0, mode="clip")
 
 
-def word_vectors(table: Float[Array, "V D"], ids: Int[Array, "B K"], frames,
-                 is_seen: Bool[Array, "B K"], positions: Int[Array, "B K"] | None
+def word_vectors(table: Float[Array, "V D"], ids: Int[Array, "B K"],
+                 is_attended: Bool[Array, "B K"], *, frames,
+                 positions: Int[Array, "B K"] | None, is_hidden: Bool[Array, "B K"] | None
                  ) -> Float[Array, "B K D"]:
   """Vectors of tokens: of their ids alone, or of the k-mers of every frame in them.
 
@@ -98,15 +99,23 @@ def word_vectors(table: Float[Array, "V D"], ids: Int[Array, "B K"], frames,
   Args:
     table: a row per id.
     ids: tokens.
+    is_attended, positions, is_hidden: as of an encoder; zero where hidden.
     frames: tokens.frames.Frames; None for the ids alone.
-    is_seen, positions: as of `Frames`.
   """
   if frames is None:
-    return take_rows(table, ids)
-  words, is_word = frames(ids, is_seen, positions)                 # [B, K, S]
-  total = sum(jnp.where(is_word[..., s, None], take_rows(table, words[..., s]), 0)
-              for s in range(words.shape[-1]))
-  return total * jax.lax.rsqrt(is_word.sum(axis=-1, keepdims=True).astype(jnp.float32))
+    x = take_rows(table, ids)
+  else:
+    words, is_word = frames(ids, seen(is_attended, is_hidden), positions)  # [B, K, S]
+    total = sum(jnp.where(is_word[..., s, None], take_rows(table, words[..., s]), 0)
+                for s in range(words.shape[-1]))
+    x = total * jax.lax.rsqrt(is_word.sum(axis=-1, keepdims=True).astype(jnp.float32))
+  return x if is_hidden is None else jnp.where(is_hidden[..., None], 0, x)
+
+
+def seen(is_attended: Bool[Array, "B K"], is_hidden: Bool[Array, "B K"] | None
+         ) -> Bool[Array, "B K"]:
+  """Tokens whose letters an encoder may look at."""
+  return is_attended if is_hidden is None else is_attended & ~is_hidden
 
 
 def take_slots(x: Float[Array, "B L D"], ids: Int[Array, "B M"]) -> Float[Array, "B M D"]:

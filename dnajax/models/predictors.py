@@ -46,37 +46,37 @@ class Predictor(nn.Module):
 
   def pooled(self, ids: Int[Array, "B L"], pad_mask: Bool[Array, "B L"]):
     """Features of whole sequences, {"mean": [B, D], "cls" where there is a [CLS]}."""
-    hidden = self.encode(ids, pad_mask)
-    return self._pool(hidden, pad_mask, ids, {})
+    return self._features(ids, pad_mask)[1]
 
   def label_logits(self, ids: Int[Array, "B L"], pad_mask: Bool[Array, "B L"]):
     """What every head makes of whole sequences, {loss name: as of `Outputs.labels`}."""
     return self._read(self.pooled(ids, pad_mask), deterministic=True)
 
-  def _encode_masked(self, masked, *, deterministic):
-    return self.encoder(masked.encoder_ids, masked.is_attended,
-                        deterministic=deterministic, **_hidden_and_positions(masked))
+  def _masked_features(self, masked, *, deterministic):
+    return self._features(
+        masked.encoder_ids, masked.is_attended, is_hidden=masked.is_hidden,
+        positions=None if masked.is_in_place else masked.encoder_positions,
+        deterministic=deterministic)
 
-  def _pool(self, hidden, is_attended, ids, given, deterministic=True):
-    """{"mean": …, "cls": …}; given: further arguments of the encoder."""
+  def _features(self, ids, is_attended, **options):
+    """(of every token [B, K, D], pooled {"mean": …, "cls": …}); options: of the encoder."""
+    hidden = self.encoder(ids, is_attended, **options)
     # Some encoders have a faster way to their mean than through every token.
     if hasattr(self.encoder, "mean"):
-      mean = self.encoder.mean(ids, is_attended, deterministic=deterministic, **given)
+      mean = self.encoder.mean(ids, is_attended, **options)
     else:
       mean = heads.masked_mean(hidden, is_attended)
     pooled = {"mean": mean}
     if self.vocabulary.add_cls:
       pooled["cls"] = hidden[:, 0]    # the first slot also among kept tokens only
-    return pooled
+    return hidden, pooled
 
   def _read(self, pooled, *, deterministic):
     return {name: head(pooled, deterministic=deterministic)
             for name, head in self.heads.items()}
 
-  def _outputs(self, hidden, is_attended, ids, *, deterministic, given=None, logits=None,
-               targets=None):
+  def _outputs(self, pooled, *, deterministic, logits=None, targets=None):
     """Outputs; targets: [B, M] token ids that the logits are about."""
-    pooled = self._pool(hidden, is_attended, ids, given or {}, deterministic)
     classes = None
     if targets is not None:  # special tokens are no classes: any will do
       classes = (targets - self.vocabulary.num_special).clip(0)
@@ -125,13 +125,12 @@ class MaskedLM(Predictor):
     if not masked.is_in_place:
       raise ValueError("masked_lm predicts at positions that the encoder sees, but this "
                        "corruption takes tokens out.")
-    x = self._encode_masked(masked, deterministic=deterministic)
+    x, pooled = self._masked_features(masked, deterministic=deterministic)
     logits = self.to_classes(
         x, masked.scored_ids, deterministic=deterministic,
         class_rows=self._class_rows() if self.tie_embeddings else None)
-    return self._outputs(x, masked.is_attended, masked.encoder_ids,
-                         given=_hidden_and_positions(masked), deterministic=deterministic,
-                         logits=logits, targets=masked.targets)
+    return self._outputs(pooled, deterministic=deterministic, logits=logits,
+                         targets=masked.targets)
 
   def _class_rows(self):
     """Word vectors of the k-mers, [C, D]; the encoder has run before."""
@@ -165,12 +164,11 @@ class MaskedAutoencoder(Predictor):
   def __call__(self, inputs, *, deterministic=True):
     """types.Inputs with `masked` -> types.Outputs."""
     masked = inputs.masked
-    hidden = self._encode_masked(masked, deterministic=deterministic)
+    hidden, pooled = self._masked_features(masked, deterministic=deterministic)
     x = self.decoder(self.project(hidden), masked, deterministic=deterministic)
     logits = self.head(x, masked.scored_ids, deterministic=deterministic)
-    return self._outputs(hidden, masked.is_attended, masked.encoder_ids,
-                         given=_hidden_and_positions(masked), deterministic=deterministic,
-                         logits=logits, targets=masked.targets)
+    return self._outputs(pooled, deterministic=deterministic, logits=logits,
+                         targets=masked.targets)
 
 
 class CausalLM(Predictor):
@@ -186,10 +184,10 @@ class CausalLM(Predictor):
   def __call__(self, inputs, *, deterministic=True):
     """types.Inputs with `tokens` -> types.Outputs."""
     tokens = inputs.tokens
-    x = self.encode(tokens.ids, tokens.pad_mask, deterministic=deterministic)
+    x, pooled = self._features(tokens.ids, tokens.pad_mask, deterministic=deterministic)
     logits = self.head(x[:, :-1], deterministic=deterministic)
-    return self._outputs(x, tokens.pad_mask, tokens.ids, deterministic=deterministic,
-                         logits=logits, targets=tokens.ids[:, 1:])
+    return self._outputs(pooled, deterministic=deterministic, logits=logits,
+                         targets=tokens.ids[:, 1:])
 
 
 class Classifier(Predictor):
@@ -198,14 +196,8 @@ class Classifier(Predictor):
   def __call__(self, inputs, *, deterministic=True):
     """types.Inputs with `tokens` -> types.Outputs without logits of tokens."""
     tokens = inputs.tokens
-    x = self.encode(tokens.ids, tokens.pad_mask, deterministic=deterministic)
-    return self._outputs(x, tokens.pad_mask, tokens.ids, deterministic=deterministic)
-
-
-def _hidden_and_positions(masked):
-  """What an encoder is told of a Masked beside ids and attendance."""
-  return {"is_hidden": masked.is_hidden,
-          "positions": None if masked.is_in_place else masked.encoder_positions}
+    _, pooled = self._features(tokens.ids, tokens.pad_mask, deterministic=deterministic)
+    return self._outputs(pooled, deterministic=deterministic)
 
 
 def make(cls, encoder, tokenizer, label_heads, *, is_causal=False, **fields):

@@ -10,11 +10,11 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, UInt8
+from jaxtyping import Array, Float, Int, UInt8
 
 from dnajax.tokens import bases as base_codes
 
-_ROUNDS = 3        # of alignment to the consensus so far
+_ROUNDS = 2        # of alignment to the consensus so far
 _BATCH = 512       # rows aligned at a time
 
 
@@ -27,15 +27,19 @@ def consensus(bases):
   Returns:
     str of bp letters, N at places that fewer than half of the rows reach.
   """
-  letters, rows = "", bases
+  letters = _most_frequent(bases)
   for _ in range(_ROUNDS):
-    counts = np.stack([(rows == code).sum(axis=0) for code in range(4)])  # [4, bp]
-    letters = "".join(
-        base_codes.ALPHABET[column.argmax()] if 2 * column.sum() >= len(rows) else "N"
-        for column in counts.T)
-    rows = np.concatenate([np.asarray(to_consensus(bases[i:i + _BATCH], letters))
-                           for i in range(0, len(bases), _BATCH)])
+    letters = _most_frequent(np.concatenate([
+        np.asarray(to_consensus(bases[i:i + _BATCH], letters))
+        for i in range(0, len(bases), _BATCH)]))
   return letters
+
+
+def _most_frequent(rows):
+  counts = np.stack([(rows == code).sum(axis=0) for code in range(4)])  # [4, bp]
+  return "".join(
+      base_codes.ALPHABET[column.argmax()] if 2 * column.sum() >= len(rows) else "N"
+      for column in counts.T)
 
 
 @functools.partial(jax.jit, static_argnames="letters")
@@ -60,7 +64,7 @@ def to_consensus(bases: UInt8[Array, "B bp"] | UInt8[np.ndarray, "B bp"], letter
   return move(bases, shift)
 
 
-def matches(bases: UInt8[Array, "B bp"], letters) -> Int[Array, "B S"] | Array:
+def matches(bases: UInt8[Array, "B bp"], letters) -> Float[Array, "B S"]:
   """Letters of each row that are those of the consensus, for every shift.
 
   Args:

@@ -43,8 +43,7 @@ class Frames:
     Returns:
       (ids, 0 where there is no such k-mer; whether there is). S = stride.
     """
-    number = ids - self.num_special
-    is_plain = is_seen & (number >= 0) & (number < 4**self.k)
+    number, is_plain = self.numbers(ids, is_seen)
     if positions is None:
       is_next = jnp.ones_like(is_seen[:, 1:])
     else:
@@ -59,3 +58,8 @@ class Frames:
       words.append(jnp.pad(across, ((0, 0), at)))
       are_words.append(jnp.pad(is_pair, ((0, 0), at)))
     return jnp.stack(words, axis=-1), jnp.stack(are_words, axis=-1)
+
+  def numbers(self, ids, is_seen):
+    """(base-4 number of each k-mer, whether it is a seen one of A, C, G, T), [B, K]."""
+    number = ids - self.num_special
+    return number, is_seen & (number >= 0) & (number < 4**self.k)

@@ -58,9 +58,7 @@ class Conv:
 
   def stack(self, num_tokens, **changes):
     """The Transformer of a decoder, with these options and other sizes."""
-    return transformer.Transformer(**{
-        "max_positions": num_tokens, "dropout": self.dropout, "dtype": self.dtype,
-        "norm": "pre", **changes})
+    return transformer.behind(num_tokens, dropout=self.dropout, dtype=self.dtype, **changes)
 
   def flops_per_token(self, num_tokens):
     """Floating-point operations of the forward pass, per token: 2 per weight."""
@@ -97,11 +95,9 @@ class ConvEncoder(nn.Module):
     spec = self.spec
     table = self.param("word", layers.kernel("words", "embed"),
                        (self.vocab_size, spec.width))
-    is_seen = is_attended if is_hidden is None else is_attended & ~is_hidden
-    x = layers.word_vectors(table, ids, self.frames, is_seen, None)
+    x = layers.word_vectors(table, ids, is_attended, frames=self.frames,
+                            positions=None, is_hidden=is_hidden)
     x = x.astype(spec.dtype)                                       # [B, K, D]
-    if is_hidden is not None:
-      x = jnp.where(is_hidden[..., None], 0, x)
     x = dropout_lib.Dropout(spec.dropout)(x, deterministic=deterministic)
     for i in range(spec.depth):
       dilation = spec.dilations[i % len(spec.dilations)]

@@ -54,9 +54,7 @@ class KmerBag:
 
   def stack(self, num_tokens, **changes):
     """The Transformer of a decoder; it drops a tenth, not what is left out of a bag."""
-    return transformer.Transformer(**{
-        "max_positions": num_tokens, "dropout": 0.1, "dtype": self.dtype, "norm": "pre",
-        **changes})
+    return transformer.behind(num_tokens, dropout=0.1, dtype=self.dtype, **changes)
 
   def flops_per_token(self, num_tokens):
     """None: vectors are looked up."""
@@ -90,7 +88,7 @@ class KmerBagEncoder(nn.Module):
     Returns:
       Of the compute dtype.
     """
-    words, is_word, weights = self._weights(
+    words, is_word, _, weights = self._read(
         ids, is_attended, positions, is_hidden, deterministic)
     rows, table = jnp.arange(len(ids))[:, None], self._table()
     total = 0
@@ -111,25 +109,23 @@ class KmerBagEncoder(nn.Module):
     Returns:
       float32.
     """
-    words, is_word, weights = self._weights(
+    _, _, counts, weights = self._read(
         ids, is_attended, positions, is_hidden, deterministic)
-    of_words = self._counts(words, is_word) * weights                  # [B, V]
     dtype = self.spec.dtype
-    total = jnp.dot(of_words.astype(dtype), self._table().astype(dtype),
+    total = jnp.dot((counts * weights).astype(dtype), self._table().astype(dtype),
                     preferred_element_type=jnp.float32)
     return _GAIN * total / jnp.maximum(is_attended.sum(axis=1, keepdims=True), 1)
 
-  def _weights(self, ids, is_attended, positions, is_hidden, deterministic):
-    """(words [B, K, S], whether there is one, weight of every word in a row [B, V])."""
-    is_seen = is_attended if is_hidden is None else is_attended & ~is_hidden
+  def _read(self, ids, is_attended, positions, is_hidden, deterministic):
+    """(words [B, K, S], whether there is one, counts and weights of words in rows [B, V])."""
+    is_seen = layers.seen(is_attended, is_hidden)
     words, is_word = self._words(ids, is_seen, positions)
     is_word &= is_seen[..., None]
-    # Counts are numbers of occurrences: nothing to differentiate.
-    counts = jax.lax.stop_gradient(self._counts(words, is_word))
+    counts = self._counts(words, is_word)
     weights = self._weight_of(counts)
     if self.spec.dropout and not deterministic:
       weights = dropout_lib.drop(self.make_rng("dropout"), weights, rate=self.spec.dropout)
-    return words, is_word, weights
+    return words, is_word, counts, weights
 
   def _table(self):
     return self.word

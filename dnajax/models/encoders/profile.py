@@ -6,7 +6,7 @@ that are aligned (`tokens.align_to`): of one marker, which hardly differ in leng
 """
 
 import dataclasses
-from typing import Any, Literal
+from typing import Literal
 
 import jax.numpy as jnp
 
@@ -52,11 +52,9 @@ class Profile:
 class ProfileEncoder(kmer_bag.KmerBagEncoder):
   """A word is a letter at a place; what all four letters share at a place is taken away.
 
-  So a place that says nothing adds nothing, and leaving it out is no noise.
+  So a place that says nothing adds nothing, and leaving it out is no noise. Its `spec` is
+  a Profile, its `vocab_size` places × 4.
   """
-  spec: Any        # Profile
-  vocab_size: int  # places × 4
-  frames: Any = None
 
   def _table(self):
     of_places = self.word.reshape(-1, 4, self.spec.width)
@@ -65,8 +63,7 @@ class ProfileEncoder(kmer_bag.KmerBagEncoder):
   def _words(self, ids, is_seen, positions):
     """(numbers of letters at places [B, K, S], whether there is such a letter)."""
     k, stride = self.frames.k, self.frames.stride
-    number = ids - self.frames.num_special
-    is_kmer = is_seen & (number >= 0) & (number < 4**k)
+    number, is_kmer = self.frames.numbers(ids, is_seen)
     if positions is None:
       positions = jnp.broadcast_to(jnp.arange(ids.shape[1]), ids.shape)
     number = jnp.where(is_kmer, number, 0)

@@ -4,7 +4,6 @@ import dataclasses
 from typing import Any, Literal
 
 import flax.linen as nn
-import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from dnajax.models import blocks, layers
@@ -75,6 +74,18 @@ class Transformer:
     return float(self.depth * (2 * weights + 4 * num_tokens * self.width))
 
 
+def behind(num_tokens, *, dropout, dtype, **changes):
+  """The Transformer of a decoder behind an encoder of another kind.
+
+  Args:
+    num_tokens: L, positions that it has.
+    dropout, dtype: see Transformer.
+    **changes: other keys of Transformer.
+  """
+  return Transformer(**{"max_positions": num_tokens, "dropout": dropout, "dtype": dtype,
+                        "norm": "pre", **changes})
+
+
 def check_sizes(part, keys):
   """Yields those keys whose number is below 1, and a dropout that is no rate."""
   for key in keys:
@@ -110,10 +121,8 @@ class TransformerEncoder(nn.Module):
     """
     table = self.param("word", layers.kernel("words", "embed"),
                        (self.vocab_size, self.spec.width))
-    is_seen = is_attended if is_hidden is None else is_attended & ~is_hidden
-    x = layers.word_vectors(table, ids, self.frames, is_seen, positions)  # [B, K, D]
-    if is_hidden is not None:
-      x = jnp.where(is_hidden[..., None], 0, x)
+    x = layers.word_vectors(table, ids, is_attended, frames=self.frames,
+                            positions=positions, is_hidden=is_hidden)  # [B, K, D]
     x = blocks.AddPositions(self.spec, name="inputs")(
         x, positions, deterministic=deterministic)
     return blocks.Blocks(self.spec, self.is_causal, name="blocks")(
