@@ -38,12 +38,13 @@ class KmerCounts:
   than the products with the counts, so they are never all held.
   """
 
-  def __init__(self, bases, k, *, square_root=False, centre=None):
-    """bases: [N, bp] uint8 base codes; k: letters per k-mer. square_root: of the counts,
-    so that a repeated k-mer does not decide a cosine. centre: [4^k] taken away."""
-    self._bases = bases
-    self._k = k
-    self._square_root, self._centre = square_root, centre
+  def __init__(self, bases, k, *, kind="counts", centre=None):
+    """bases: [N, bp] uint8 base codes; k: letters per k-mer. kind: "counts"; "shares" of
+    a row's k-mers; or "square_roots" of those, so that a repeated k-mer does not decide a
+    cosine. centre: [4^k] taken away; not of counts, whose size is that of the row's
+    length."""
+    self._bases, self._k = bases, k
+    self._kind, self._centre = kind, centre
     self.shape = (len(bases), 4**k)
 
   def __len__(self):
@@ -52,7 +53,9 @@ class KmerCounts:
   def __getitem__(self, block):
     """Slice of n records -> [n, 4^k] float32 on the device."""
     rows = count_kmers(self._bases[block], k=self._k)
-    if self._square_root:
+    if self._kind != "counts":
+      rows = rows / jnp.maximum(rows.sum(axis=1, keepdims=True), 1)
+    if self._kind == "square_roots":
       rows = jnp.sqrt(rows)
     return rows if self._centre is None else rows - self._centre
 
@@ -64,7 +67,7 @@ class KmerCounts:
 
   def less(self, centre):
     """The same with a row taken away from every row."""
-    return KmerCounts(self._bases, self._k, square_root=self._square_root, centre=centre)
+    return KmerCounts(self._bases, self._k, kind=self._kind, centre=centre)
 
 
 def kmer_counts(bases, k, *, block=4096):

@@ -16,7 +16,6 @@ from dnajax.evaluators import (
   base,
   baselines,
   best_hit,
-  kmer_counts,
   labelled,
   neighbors,
   scores,
@@ -33,10 +32,12 @@ class Knn(base.Evaluator):
   label: str                # any rank of the data set
   features: Literal["encoder", "kmer_counts", "majority", "best_hit"] = "encoder"
   k: int = 6                # letters per k-mer of kmer_counts
-  square_root: bool = False  # of kmer_counts
+  square_root: bool = False  # kmer_counts: of the share of each k-mer
   # the mean of the keys is taken away from keys and queries first: a direction that all
   # rows share decides no cosine then (False: the papers' protocol)
   centre: bool = False
+  frames: int = 1           # encoder: mean over sequences read from bases 0 … frames-1 on
+  strand: Literal["forward", "either"] = "forward"  # either: queries of unknown direction
   num_neighbors: tuple[int, ...] = (1,)  # votes per query; one search for all numbers
   vote: Literal["uniform", "distance", "softmax"] = "uniform"  # see neighbors.weights
   temperature: float = 0.02  # of softmax
@@ -53,8 +54,8 @@ class Knn(base.Evaluator):
   def check(self, setup):
     """What no value may be, whatever the data."""
     del setup
-    yield from base.at_least(self, k=1, num_neighbors=1, max_keys=0, max_queries=0,
-                             batch_size=1)
+    yield from base.at_least(self, k=1, frames=1, num_neighbors=1, max_keys=0,
+                             max_queries=0, batch_size=1)
     if len(set(self.num_neighbors)) < len(self.num_neighbors):
       yield "num_neighbors", "numbers of at least 1, each once"
     if self.temperature <= 0:
@@ -72,7 +73,9 @@ class Knn(base.Evaluator):
   @property
   def task(self):
     """The same for all features."""
-    return (f"{self.label} {self.num_neighbors[0]}-NN{', centred' * self.centre}, "
+    return (f"{self.label} {self.num_neighbors[0]}-NN{', centred' * self.centre}"
+            + f", {self.frames} frames" * (self.frames > 1)
+            + ", unknown strand" * (self.strand == "either") + ", "
             + (f"{self.query_split}, each left out in turn" if self.leave_one_out
                else f"{self.query_split} → {self.key_split}")
             + ("" if self.vote == "uniform" else f", {self.vote} votes"))
@@ -82,8 +85,7 @@ class Knn(base.Evaluator):
     """What answers, if no encoder does."""
     if self.features == "best_hit":
       return best_hit.NAMES[self.program]
-    name = labelled.baseline(self.features, self.k)
-    return name and name + ", square roots" * self.square_root
+    return labelled.baseline(self.features, self.k, self.square_root)
 
   def asks_untrained(self, evals):
     """If the features are the encoder's."""
@@ -96,6 +98,8 @@ class Knn(base.Evaluator):
     own = labelled.own_keys(queries, keys) if self.leave_one_out else None
     counts = {"num_unlabelled_queries": queries.num_unlabelled,
               "num_unlabelled_keys": keys.num_unlabelled}
+    if self.strand == "either":
+      queries, counts["num_turned"] = labelled.turn(queries, keys)
     protocol = _protocol(self, context.length)
     if own is None:
       queries, counts["num_shared"] = labelled.split_shared(
@@ -114,10 +118,11 @@ class Knn(base.Evaluator):
           f"{num_others}, the other records of split {self.key_split!r} that have a "
           f"{self.label}.")
     if self.features == "encoder":
-      embed = functools.partial(labelled.encode, context, batch_size=self.batch_size)
+      embed = functools.partial(labelled.encode, context, batch_size=self.batch_size,
+                                frames=self.frames)
     else:
-      embed = lambda params, side: kmer_counts.KmerCounts(
-          side.bases, self.k, square_root=self.square_root)
+      embed = lambda params, side: labelled.kmers_of(
+          side, self.k, square_root=self.square_root, centre=self.centre)
     return Runner(lambda params: embed(params, keys), lambda params: embed(params, queries),
                   keys.labels, queries.labels, num_neighbors=self.num_neighbors,
                   vote=self.vote, temperature=self.temperature, ties=self.ties,
@@ -162,7 +167,7 @@ class Runner:
     is_finite = not self._has_params or bool(
         np.isfinite(queries).all() and np.isfinite(keys).all())
     if self._centre and is_finite:
-      queries, keys = centred(queries, keys)
+      queries, keys = neighbors.centred(queries, keys)
     predictions = (self._predict(keys, queries, self._num_neighbors) if is_finite
                    else ((n, None) for n in self._num_neighbors))
     for n, predicted in predictions:
@@ -207,15 +212,6 @@ class Runner:
     return "" if num_neighbors == self._num_neighbors[0] else f"_k{num_neighbors}"
 
 
-def centred(queries, keys):
-  """Both less the mean of the keys; matrices, or KmerCounts."""
-  if isinstance(keys, kmer_counts.KmerCounts):
-    centre = keys.mean()
-    return queries.less(centre), keys.less(centre)
-  centre = np.mean(keys, axis=0, dtype=np.float64).astype(np.float32)
-  return queries - centre, keys - centre
-
-
 def _protocol(spec, max_length):
   """One sentence that says how the numbers came about."""
   some = "".join(f", {most:,} {side} at most" for side, most in
@@ -224,6 +220,8 @@ def _protocol(spec, max_length):
            f"{spec.key_split} (keys){some}")
   if spec.exclude_shared:
     asked += ", without queries whose sequence is also a key"
+  if spec.strand == "either":
+    asked += ", queries turned where the 4-mers of the other strand are likelier in the keys"
   if spec.leave_one_out:
     asked += ", a record never its own neighbour"
   unknown = "labels absent from the keys count as wrong"
@@ -240,13 +238,11 @@ def _protocol(spec, max_length):
   if max(spec.num_neighbors) > 1:
     votes += (", ties to the nearest" if spec.ties == "nearest" else
               ", ties to the lowest label")
-  rows = ("mean over the attended positions of the last encoder layer, frame 0, "
-          "nothing masked" if spec.features == "encoder" else
-          "square roots of the " * spec.square_root
-          + f"counts of all overlapping {spec.k}-mers")
-  if spec.centre:
-    rows += ", less the mean of the keys"
+  rows = (labelled.describe("encoder", spec.k, max_length, spec.frames)
+          if spec.features == "encoder" else
+          f"{'square roots of the shares' if spec.square_root else 'counts'} of all "
+          f"overlapping {spec.k}-mers, first {max_length} bp")
   numbers = ", ".join(map(str, spec.num_neighbors))
-  return (f"cosine {numbers}-NN{votes}, {asked}; features: {rows}, not "
-          f"normalised, first {max_length} bp; {unknown}"
-          + (f"; {spread.PROTOCOL}" if spec.features == "encoder" else ""))
+  return (f"cosine {numbers}-NN{votes}, {asked}; features: {rows}, "
+          + ("less the mean of the keys" if spec.centre else "not normalised")
+          + f"; {unknown}" + f"; {spread.PROTOCOL}" * (spec.features == "encoder"))

@@ -59,6 +59,23 @@ def nearest(queries, keys, num_neighbors, *, own=None, block=4096):
   return ids, cosines
 
 
+def centred(queries, keys):
+  """Both less the mean of the keys: a direction that all rows share decides no cosine then.
+
+  Args:
+    queries, keys: [Q, D] and [N, D] matrices, or what has `mean()` and `less(row)`, as
+      `kmer_counts.KmerCounts`.
+
+  Returns:
+    (queries, keys).
+  """
+  if hasattr(keys, "less"):
+    centre = keys.mean()
+    return queries.less(centre), keys.less(centre)
+  centre = np.mean(keys, axis=0, dtype=np.float64).astype(np.float32)
+  return queries - centre, keys - centre
+
+
 def _block(rows, start, size):
   """Rows start … start + size on the device, zeros behind the last one."""
   part = jnp.asarray(rows[start:start + size], jnp.float32)

@@ -22,7 +22,7 @@ POOLINGS = ("mean", "cls")
 
 
 @functools.cache
-def make_embed_fn(module, tokenizer, pooling="mean", mesh=None):
+def make_embed_fn(module, tokenizer, pooling="mean", mesh=None, frames=1):
   """A compiled function from base codes to embeddings.
 
   The protocol of the genus 1-NN of BarcodeMAE: frame 0, nothing masked, last
@@ -34,14 +34,17 @@ def make_embed_fn(module, tokenizer, pooling="mean", mesh=None):
     pooling: "mean" over the attended positions ([CLS] and [SEP] included if
       the vocabulary adds them), or "cls", the output at [CLS].
     mesh: where the rows are spread over devices; None for one device.
+    frames: an embedding is the mean over the row read from its bases 0, 1, …,
+      frames-1 on; a frame in which a short row has no k-mer does not count.
 
   Returns:
     (params, bases [B, bp] uint8) -> (embeddings [B, D] float32, num_kmers [B]
-    int32). `num_kmers` counts the attended k-mers of a row; where it is 0 the
-    embedding says nothing about the sequence.
+    int32). `num_kmers` counts the attended k-mers of a row in frame 0; where it
+    is 0 the embedding says nothing about the sequence.
 
   Raises:
-    UserError: the pooling is not known, or there is no [CLS] to pool.
+    UserError: the pooling is not known, there is no [CLS] to pool, or rows are aligned
+      and there is no other frame.
   """
   vocabulary = tokenizer.vocabulary
   if pooling not in POOLINGS:
@@ -51,15 +54,31 @@ def make_embed_fn(module, tokenizer, pooling="mean", mesh=None):
     raise errors.UserError(
         "pooling=cls needs a model with a [CLS] token, and this one was "
         "trained with config.tokens.add_cls=False. Use pooling=mean.")
+  if frames > 1 and tokenizer.consensus:
+    raise errors.UserError(
+        f"frames={frames} needs a model that may begin to read anywhere, and this one aligns "
+        "every sequence to a consensus (config.tokens.align_to). Use frames=1.")
 
-  def embed(params, bases: UInt8[Array, "B bp"]
-            ) -> tuple[Float[Array, "B D"], Int[Array, " B"]]:
+  def embed_frame(params, bases):
     tokens = tokenizer(bases)
     pooled = module.apply({"params": params}, tokens.ids, tokens.pad_mask,
                           method="pooled")[pooling].astype(jnp.float32)
     num_kmers = (tokens.pad_mask.sum(axis=1) - vocabulary.add_cls
                  - vocabulary.add_sep)
     return pooled, num_kmers
+
+  def embed(params, bases: UInt8[Array, "B bp"]
+            ) -> tuple[Float[Array, "B D"], Int[Array, " B"]]:
+    if frames == 1:
+      return embed_frame(params, bases)
+    padded = jnp.pad(bases, ((0, 0), (0, frames - 1)), constant_values=base_codes.PAD)
+    # One after the other: one encoder to compile, and no more memory than for one frame.
+    pooled, num_kmers = jax.lax.map(
+        lambda first: embed_frame(params, jax.lax.dynamic_slice_in_dim(
+            padded, first, bases.shape[1], axis=1)), jnp.arange(frames))
+    # A row without any k-mer keeps frame 0, as without frames.
+    counts = (num_kmers > 0).at[0].set(True)[..., None]            # [F, B, 1]
+    return jnp.where(counts, pooled, 0).sum(axis=0) / counts.sum(axis=0), num_kmers[0]
 
   if mesh is None:
     return jax.jit(embed)
@@ -137,19 +156,20 @@ def padded_batches(bases: UInt8[np.ndarray, "N bp"], batch_size: int):
 
 
 def encoder_features(module, params, bases: UInt8[np.ndarray, "N bp"], *, tokenizer,
-                     batch_size: int, pooling="mean", mesh=None) -> Float[np.ndarray, "N D"]:
+                     batch_size: int, pooling="mean", mesh=None, frames=1
+                     ) -> Float[np.ndarray, "N D"]:
   """Pooled encoder output of every sequence.
 
   Args:
     module, params: the encoder.
     bases: [N, bp] uint8 base codes.
-    tokenizer, pooling, mesh: see `make_embed_fn`.
+    tokenizer, pooling, mesh, frames: see `make_embed_fn`.
     batch_size: rows per step; rounded up to a multiple of the devices.
 
   Returns:
     [N, D] float32 numpy array; zeros for a sequence without any token.
   """
-  embed_fn = make_embed_fn(module, tokenizer, pooling, mesh)
+  embed_fn = make_embed_fn(module, tokenizer, pooling, mesh, frames)
   batches = padded_batches(bases, round_up_batch(batch_size, mesh))
   parts = [rows for rows, _ in
            embed_batches(embed_fn, params, batches, mesh=mesh)]

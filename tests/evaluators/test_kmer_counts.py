@@ -7,6 +7,7 @@ import oracles
 import pytest
 
 from dnajax.evaluators import kmer_counts
+from dnajax.tokens import bases as base_codes
 
 
 def slow_kmer_counts(bases, k):
@@ -35,3 +36,17 @@ def test_kmer_counts_in_blocks_equal_counts_at_once():
   bases = oracles.random_codes(np.random.default_rng(0), 11, 30)
   np.testing.assert_array_equal(kmer_counts.kmer_counts(bases, 2, block=4),
                                 slow_kmer_counts(bases, 2))
+
+
+@pytest.mark.parametrize("kind", ["shares", "square_roots"])
+def test_rows_less_their_mean_are_the_definition_in_any_blocks(kind):
+  bases = oracles.random_codes(np.random.default_rng(0), 11, 30)
+  bases[4] = base_codes.PAD
+  want = []
+  for counts in slow_kmer_counts(bases, 2):
+    shares = [count / max(sum(counts), 1) for count in counts]
+    want.append([share ** 0.5 if kind == "square_roots" else share for share in shares])
+  rows = kmer_counts.KmerCounts(bases, 2, kind=kind)
+  np.testing.assert_allclose(rows.mean(block=4), np.mean(want, axis=0), atol=1e-6)
+  np.testing.assert_allclose(rows.less(rows.mean())[3:9],
+                             (want - np.mean(want, axis=0))[3:9], atol=1e-6)

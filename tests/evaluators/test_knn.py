@@ -8,8 +8,9 @@ from sklearn import neighbors as sk_neighbors
 
 from dnajax.data import records
 from dnajax.devices import partitioning
-from dnajax.evaluators import baselines, kmer_counts, knn
+from dnajax.evaluators import baselines, kmer_counts, neighbors
 from dnajax.shell import errors
+from dnajax.tokens import kmers
 
 KMERS = dict(key_split="train", query_split="unseen", label="genus", features="kmer_counts",
              k=3, batch_size=16)
@@ -53,7 +54,8 @@ def test_centred_square_roots_are_the_definition(tiny_data):
   for side in ("train", "unseen"):
     split = records.open_split(evaluating.directory(tiny_data), side)
     bases = split.bases(np.arange(split.num_records), evaluating.LENGTH)
-    sides[side] = np.sqrt(kmer_counts.kmer_counts(bases, 3)), split.labels("genus")
+    counts = kmer_counts.kmer_counts(bases, 3)
+    sides[side] = np.sqrt(counts / counts.sum(axis=1, keepdims=True)), split.labels("genus")
   (keys, key_labels), (queries, labels) = sides["train"], sides["unseen"]
   right = 0
   for query, label in zip(queries - keys.mean(axis=0), labels, strict=True):
@@ -68,11 +70,36 @@ def test_a_direction_that_all_rows_share_decides_nothing_once_centred(tiny_data)
   runner, params = make(tiny_data, features="encoder", centre=True)
   rows = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
   keys, queries = rows[:10] + 100, rows[10:] + 100
-  centred_queries, centred_keys = knn.centred(queries, keys)
+  centred_queries, centred_keys = neighbors.centred(queries, keys)
   np.testing.assert_allclose(centred_keys.mean(axis=0), 0, atol=1e-4)
   np.testing.assert_allclose(centred_queries, queries - keys.mean(axis=0), atol=1e-4)
   assert evaluating.values(runner, params)["mean_cosine"] < run_of(
       tiny_data, features="encoder")["mean_cosine"]
+
+
+@pytest.mark.parametrize("features", ["kmer_counts", "encoder"])
+def test_reads_of_the_other_strand_are_found_and_turned(tiny_data, monkeypatch, features):
+  forward = run_of(tiny_data, features=features, strand="either")
+  assert forward["num_turned"] < 0.1 * forward["num_queries"]
+  real = records.Split.bases
+
+  def reversed_queries(self, ids, length):
+    bases = real(self, ids, length)
+    return np.asarray(kmers.reverse_complement(bases)) if self.name == "unseen" else bases
+
+  monkeypatch.setattr(records.Split, "bases", reversed_queries)
+  got = run_of(tiny_data, features=features, strand="either")
+  assert got["num_turned"] == forward["num_queries"] - forward["num_turned"]
+  assert got["accuracy"] == forward["accuracy"]
+  assert run_of(tiny_data, features=features)["accuracy"] < forward["accuracy"]
+
+
+def test_several_frames_are_another_question(tiny_data):
+  got = run_of(tiny_data, features="encoder", frames=3)
+  assert got["num_queries"] == run_of(tiny_data, features="encoder")["num_queries"]
+  one, three = (evaluating.part("knn", **KMERS | dict(features="encoder", frames=frames))
+                for frames in (1, 3))
+  assert "3 frames" in three.task and "frames" not in one.task
 
 
 def test_kmer_evaluator_equals_scikit_learn_on_prepared_data(tiny_data):
@@ -177,7 +204,7 @@ def test_majority_says_the_most_frequent_label_of_the_keys(tiny_data):
     ("temperature", 0.0, "above 0"), ("num_neighbors", (1, 1), "once"),
     ("num_neighbors", (1, 0), "at least 1"), ("num_neighbors", 10**6, "at most"),
     ("num_neighbors", "five", "whole number"), ("leave_one_out", 1, "True or False"),
-    ("program", "grep", "blastn")])
+    ("program", "grep", "blastn"), ("frames", 0, "at least 1"), ("strand", "both", "either")])
 def test_wrong_keys_are_told_with_what_is_right(tiny_data, key, value, says):
   with pytest.raises(errors.UserError, match=f"{key}.*{says}"):
     run_of(tiny_data, **{key: value})

@@ -10,6 +10,7 @@ from flax import linen as nn
 from dnajax.inference import encode
 from dnajax.models import heads
 from dnajax.shell import errors
+from dnajax.tokens import bases as base_codes
 from dnajax.tokens import tokenizer as tokenizer_lib
 
 LENGTH = 40
@@ -56,6 +57,29 @@ def test_the_number_of_kmers_counts_no_special_token():
   bases[1, :7], bases[2, :] = 0, 1
   _, num_kmers = encode.make_embed_fn(module, tokenizer)(params, bases)
   assert num_kmers.tolist() == [0, 2, 13]
+
+
+@pytest.mark.parametrize("mesh", [None, encode.local_mesh()], ids=["one", "mesh"])
+def test_several_frames_are_the_mean_of_sequences_without_their_first_bases(mesh):
+  module, params, tokenizer = toy()
+  bases = oracles.random_codes(np.random.default_rng(1), 9, LENGTH)
+  bases[2, 4:] = base_codes.PAD                # k = 3: k-mers in frames 0 and 1 alone
+  bases[3] = base_codes.PAD
+  features = lambda rows, **more: encode.encoder_features(
+      module, params, np.asarray(rows), tokenizer=tokenizer, batch_size=8, mesh=mesh, **more)
+  want = []
+  for row in bases:
+    num = (row != base_codes.PAD).sum()
+    frames = [np.pad(row[first:], (0, first), constant_values=base_codes.PAD)
+              for first in range(3) if first == 0 or num - first >= 3]
+    want.append(np.mean([features([frame])[0] for frame in frames], axis=0))
+  np.testing.assert_allclose(features(bases, frames=3), want, atol=1e-6)
+
+
+def test_rows_that_are_aligned_have_one_frame():
+  module, _, tokenizer = toy(align_to="ACGTACGT")
+  with pytest.raises(errors.UserError, match="align_to.*frames=1"):
+    encode.make_embed_fn(module, tokenizer, frames=2)
 
 
 def test_cls_is_the_first_position():
