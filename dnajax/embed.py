@@ -15,23 +15,29 @@ from dnajax.shell import command_line, errors
 FLAGS = flags.FLAGS
 
 
-def load(workdir, *, step="best", pooling="mean"):
+def load(workdir, *, step="best", pooling="mean", centre=False, frames=1,
+         strand="forward"):
   """The encoder of a training run.
 
   Args:
     workdir: directory of the run; only its checkpoints and its metrics are read.
     step: which checkpoint, see `workdir.load.load`.
     pooling: "mean" or "cls".
+    centre: take the mean of the training data away from every embedding.
+    frames: an embedding is the mean over this many reading frames.
+    strand: "forward", "reverse" or "either"; see `inference.embedder.Embedder`.
 
   Returns:
     An `inference.embedder.Embedder`, over all devices of this process.
 
   Raises:
-    UserError: no such checkpoint, or no [CLS] to pool.
+    UserError: no such checkpoint, no [CLS] to pool, or the checkpoint does not keep
+      what `centre` or strand="either" needs.
   """
   from dnajax.inference import embedder, encode
   from dnajax.workdir import load as load_lib
   return embedder.Embedder(load_lib.load(workdir, step=step), pooling=pooling,
+                           centre=centre, frames=frames, strand=strand,
                            mesh=encode.local_mesh())
 
 
@@ -69,8 +75,13 @@ def _report(embedder, counts, seconds, outputs):
     print(f"warning: {counts['num_empty']:,} sequences hold no whole k-mer; "
           f"their embedding is NaN. First: {', '.join(counts['empty_ids'])}",
           file=sys.stderr)
+  if embedder.strand == "either":
+    print(f"{counts['num_reversed']:,} sequences were turned: their other strand looks more "
+          "like the training data")
+  how = ("" if embedder.centre is None else ", centred") + (
+      "" if embedder.frames == 1 else f", {embedder.frames} frames")
   print(f"{counts['num_sequences']:,} sequences × {embedder.width} numbers "
-        f"({embedder.pooling} pooling, checkpoint of step {embedder.trained.step}"
+        f"({embedder.pooling} pooling{how}, checkpoint of step {embedder.trained.step}"
         f"{', the best' if embedder.trained.is_best else ''}) in "
         f"{seconds:.1f} s, {counts['num_sequences'] / seconds:,.0f} sequences/s")
   print(f"embeddings: {', '.join(map(str, outputs))}")
@@ -88,6 +99,16 @@ def define_flags():
       "beside it).")
   flags.DEFINE_enum(
       "pooling", "mean", ["mean", "cls"], "Mean over the k-mers, or the [CLS] token.")
+  flags.DEFINE_bool(
+      "centre", False, "Take the mean of the training data away from every embedding: all "
+      "share one direction, which decides their cosines otherwise.")
+  flags.DEFINE_integer(
+      "frames", 1, "Mean of the embeddings of a sequence read from its bases 0 .. N-1 on.",
+      lower_bound=1)
+  flags.DEFINE_enum(
+      "strand", "forward", ["forward", "reverse", "either"], "As written, its reverse "
+      "complement, or for reads of unknown direction the one whose 4-mers are likelier in "
+      "the training data.")
   flags.DEFINE_integer("batch_size", 256, "Sequences per step.", lower_bound=1)
   flags.DEFINE_string(
       "step", "best", "Checkpoint to use: best (of config.checkpoint.best; the latest if that "
@@ -115,7 +136,8 @@ def main(argv):
   from dnajax.devices import host_memory
   from dnajax.inference import embedder as embedder_lib
   host_memory.keep_freed_memory_on_cpu()
-  embedder = load(FLAGS.workdir, step=FLAGS.step, pooling=FLAGS.pooling)
+  embedder = load(FLAGS.workdir, step=FLAGS.step, pooling=FLAGS.pooling,
+                  centre=FLAGS.centre, frames=FLAGS.frames, strand=FLAGS.strand)
   start = time.perf_counter()
   counts = embedder_lib.embed_file(
       embedder, pairs, FLAGS.output, batch_size=FLAGS.batch_size,

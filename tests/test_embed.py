@@ -15,8 +15,9 @@ import tiny
 
 from data_pipelines import cleaning
 from dnajax import embed
+from dnajax.data import records
 from dnajax.inference import embedder as embedder_lib
-from dnajax.inference import encode, writers
+from dnajax.inference import encode, strands, writers
 from dnajax.shell import errors, files
 from dnajax.tokens import bases as base_codes
 from dnajax.training import run
@@ -113,6 +114,58 @@ def test_an_output_in_a_store_is_written_here_and_copied(
   assert read_back(output)[0] == ["a"] and not list(here.iterdir())
 
 
+def test_centred_embeddings_are_embeddings_less_the_kept_mean(workdir, embedder):
+  sequences = some_sequences()
+  kept = load.load(workdir).meta["centre"]
+  got = embed.load(workdir, centre=True).embed(sequences)
+  np.testing.assert_allclose(
+      got, embedder.embed(sequences) - np.array(kept["mean"], np.float32), atol=1e-6)
+
+
+def test_the_kept_mean_is_that_of_the_training_records(workdir, tiny_data):
+  trained = load.load(workdir)
+  kept = trained.meta["centre"]
+  split = records.open_split(records.find(tiny_data, "simulated_barcodes"), "pretrain")
+  bases = split.bases(np.arange(split.num_records), MAX_LENGTH)
+  assert kept["num_records"] == len(bases) < 1024
+  rows = encode.encoder_features(trained.module, trained.params, bases,
+                                 tokenizer=trained.tokenizer, batch_size=64)
+  np.testing.assert_allclose(kept["mean"], rows.mean(axis=0), atol=1e-5)
+  assert kept["kmer_counts"] == strands.profile(bases).tolist() and "cls" not in kept
+
+
+@pytest.mark.parametrize("asked", [dict(centre=True), dict(strand="either")])
+def test_a_checkpoint_that_keeps_no_mean_says_how_to_get_one(embedder, asked):
+  for meta in ({**embedder.trained.meta, "centre": None},
+               {key: value for key, value in embedder.trained.meta.items() if key != "centre"}):
+    with pytest.raises(errors.UserError, match="checkpoint.centre_records=1024"):
+      embedder_lib.Embedder(dataclasses.replace(embedder.trained, meta=meta), **asked)
+
+
+def test_reversed_reads_are_turned_whatever_their_length(workdir, embedder, tiny_data):
+  split = records.open_split(records.find(tiny_data, "simulated_barcodes"), "train")
+  sequences = [oracles.text(row) for row in split.bases(np.arange(20), 60)]
+  long = sequences[0] + "N" * 8 + sequences[0]       # longer than the model reads
+  turned = [strands.reverse_complement(text.encode()).decode() for text in sequences]
+  either = embed.load(workdir, strand="either")
+  np.testing.assert_array_equal(either.embed([*turned, ""]), either.embed([*sequences, ""]))
+  is_right = (either.embed(sequences) == embedder.embed(sequences)).all(axis=1)
+  assert is_right.mean() > 0.8
+  backward = embed.load(workdir, strand="reverse")
+  np.testing.assert_array_equal(
+      backward.embed([strands.reverse_complement(long.encode()).decode()]),
+      embedder.embed([long]))
+  batch, = backward.stream([("a", sequences[0])], batch_size=8)
+  assert batch.is_reversed.tolist() == [True]
+
+
+def test_ways_to_read_that_cannot_be_are_refused(workdir):
+  with pytest.raises(errors.UserError, match="strand 'up'. Known: forward, reverse, either"):
+    embed.load(workdir, strand="up")
+  with pytest.raises(errors.UserError, match="frames=0 must be at least 1"):
+    embed.load(workdir, frames=0)
+
+
 def test_batch_size_and_letter_case_change_nothing(embedder):
   sequences = some_sequences()
   whole = embedder.embed(sequences)
@@ -143,7 +196,7 @@ def test_every_output_holds_ids_and_embeddings_in_order(embedder, tmp_path, suff
   assert ids == [name for name, _ in pairs]
   np.testing.assert_allclose(rows, embedder.embed(sequences), atol=1e-5)
   assert rows.dtype == np.float32
-  assert counts == {"num_sequences": 12, "num_cut": 0, "num_empty": 1,
+  assert counts == {"num_sequences": 12, "num_cut": 0, "num_reversed": 0, "num_empty": 1,
                     "empty_ids": ["id 11é"]}
   assert len(list(tmp_path.iterdir())) == (2 if suffix == ".npy" else 1)
 
@@ -154,6 +207,7 @@ def test_parquet_says_where_the_numbers_come_from(embedder, tmp_path):
   about = json.loads(pq.read_schema(output).metadata[b"dnajax"])
   assert (about["step"], about["pooling"], about["tokens"]["k"]) == (2, "mean", 3)
   assert about["cleaning"]["trim"] is True
+  assert (about["is_centred"], about["frames"], about["strand"]) == (False, 1, "forward")
 
 
 def test_existing_output_stays_unless_overwrite(embedder, tmp_path):

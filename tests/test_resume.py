@@ -56,6 +56,19 @@ def test_balanced_batches_go_on_where_they_stopped(tiny_data, tmp_path, monkeypa
   same_params(tmp_path / "two", tmp_path / "whole")
 
 
+def test_what_is_kept_of_the_training_data_changes_no_update_and_stays_exact(
+    whole, tmp_path, monkeypatch):
+  short = dict(has_evals=False, checkpoint__best="")
+  monkeypatch.setattr(stopping.Stopping, "must_stop", lambda self, step: step == 4)
+  run.run(of_whole(whole, checkpoint__centre_records=0, **short), tmp_path)
+  monkeypatch.undo()
+  assert load.load(tmp_path).meta["centre"] is None
+  run.run(of_whole(whole, **short), tmp_path)
+  kept = load.load(whole[1]).meta["centre"]
+  assert load.load(tmp_path).meta["centre"] == kept and len(kept["mean"]) == 16
+  same_params(tmp_path, whole[1])
+
+
 def test_a_finished_run_is_left_alone(whole):
   before = (whole[1] / "metrics.jsonl").read_text()
   assert run.run(of_whole(whole), whole[1]) == (8, 8)

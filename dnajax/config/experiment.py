@@ -56,12 +56,13 @@ class Checkpoint:
   every_steps: int = 100  # updates between two checkpoints
   keep: int = 3           # the last ones that stay, beside the best
   best: str = ""          # as "dev/loss": the step where it is lowest is taken and stays
+  centre_records: int = 1_024  # training records whose mean features are kept; 0: none
 
   def check(self, setup):
-    """Numbers from 1 on, and an evaluator that exists."""
-    for key in ("every_steps", "keep"):
-      if getattr(self, key) < 1:
-        yield key, "at least 1"
+    """Numbers in their ranges, and an evaluator that exists."""
+    for key, least in (("every_steps", 1), ("keep", 1), ("centre_records", 0)):
+      if getattr(self, key) < least:
+        yield key, f"at least {least}"
     owner = self.best.partition("/")[0]
     if self.best and setup.evals is not None and owner not in setup.evals:
       yield "best", "EVALUATOR/METRIC with a name in config.evals"

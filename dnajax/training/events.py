@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from dnajax.shell import errors
-from dnajax.training import loop, report
+from dnajax.training import centre, loop, report
 
 
 class Events:
@@ -19,6 +19,7 @@ class Events:
     self._task, self._meta = plan.task, plan.meta
     self._evaluators = {name: functools.cache(make) for name, make in evaluators.items()}
     self._checkpointer, self._writers, self._say = checkpointer, writers, say
+    self._centre = centre.Centre(plan)
     self._report = report.TrainReport(
         plan.task, plan.learning_rate, batch_size=plan.experiment.batch_size,
         total_steps=plan.experiment.total_steps, first_step=first_step)
@@ -47,7 +48,8 @@ class Events:
     """Saves a checkpoint, unless the loss is no longer a number."""
     self._check_finite(step, jax.device_get(state.sums))
     with self._pause(state):
-      self._checkpointer.save(step, state, self._meta)
+      self._checkpointer.save(
+          step, state, {**self._meta, "centre": self._centre.of(state.params)})
 
   def report(self, step, state):
     """Writes the means since the last report; returns the state to go on with."""

@@ -21,7 +21,8 @@ def make(config, model, split, *, ranks):
     ranks: [V] int32 of the PMI table, or None.
 
   Returns:
-    dict, JSON-serialisable.
+    dict, JSON-serialisable. What depends on the parameters too, "centre", is added at
+    each save (training.centre).
   """
   vocabulary = model.tokenizer.vocabulary
   return {
