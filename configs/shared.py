@@ -5,6 +5,8 @@ Evaluators: every_steps=0 runs at the end of training, -1 only by dnajax.evaluat
 
 _KNN = dict(name="knn", every_steps=0, key_split="train", query_split="unseen",
             label="genus")
+_CROPS = dict(name="crop_curve", every_steps=-1, key_split="train", query_split="unseen",
+              label="genus", max_queries=500)
 _PROBE = dict(name="linear_probe", every_steps=-1, label="species",
               train_split="train", valid_split="valid", test_split="test",
               recipe="logistic",  # logistic | sgd (published; for thousands of species)
@@ -17,9 +19,13 @@ BARCODE_EVALS = dict(
     masked_loss=dict(name="mean_loss", every_steps=100, split="valid", max_records=1_024),
     knn_genus=dict(_KNN, every_steps=100, features="encoder"),
     knn_genus_kmers=dict(_KNN, features="kmer_counts"),
+    knn_genus_kmers5=dict(_KNN, every_steps=-1, features="kmer_counts", k=5),
+    knn_genus_kmers7=dict(_KNN, every_steps=-1, features="kmer_counts", k=7),
     # The same less the mean of the keys; what k-mers can do at their best.
     knn_genus_centred=dict(_KNN, features="encoder", centre=True),
     knn_genus_centred_kmers=dict(_KNN, features="kmer_counts", square_root=True, centre=True),
+    knn_genus_centred_kmers5=dict(_KNN, every_steps=-1, features="kmer_counts", k=5,
+                                  square_root=True, centre=True),
     knn_genus_centred_kmers7=dict(_KNN, every_steps=-1, features="kmer_counts", k=7,
                                   square_root=True, centre=True),
     knn_genus_majority=dict(_KNN, every_steps=-1, features="majority"),
@@ -33,6 +39,8 @@ BARCODE_EVALS = dict(
                        closed="probe_species/accuracy", open="knn_genus/accuracy"),
     robustness=dict(name="robustness", every_steps=-1, key_split="train",
                     query_split="unseen", label="genus", max_queries=500),
+    crop_curve=dict(_CROPS, features="encoder", reference="crop_curve_kmers"),
+    crop_curve_kmers=dict(_CROPS, features="kmer_counts", square_root=True),
     genera_map=dict(name="embedding_map", every_steps=-1, split="unseen", label="genus",
                     num_labels=20, min_per_label=5, max_per_label=50),
     token_map=dict(name="token_map", every_steps=-1, method="pca"),
@@ -43,13 +51,16 @@ TINY_BARCODE_EVALS = dict(
     masked_loss=dict(every_steps=4, batch_size=16),
     knn_genus=dict(every_steps=4, batch_size=16),
     knn_genus_kmers=dict(batch_size=16, k=3),
+    knn_genus_kmers5=dict(k=2), knn_genus_kmers7=dict(k=4),
     knn_genus_centred=dict(batch_size=16), knn_genus_centred_kmers=dict(k=3),
-    knn_genus_centred_kmers7=dict(k=4),
+    knn_genus_centred_kmers5=dict(k=2), knn_genus_centred_kmers7=dict(k=4),
     probe_species=dict(batch_size=16), probe_species_kmers=dict(k=3),
     # UMAP takes 20 s to be compiled.
     clusters_species=dict(batch_size=16, reduction="none"),
     clusters_species_kmers=dict(k=3, reduction="none"),
     robustness=dict(batch_size=16, rates=(0.0, 0.5)),
+    crop_curve=dict(batch_size=16, lengths=(40, 0)),
+    crop_curve_kmers=dict(k=3, lengths=(40, 0)),
     genera_map=dict(batch_size=16, min_per_label=2, method="pca"),
     attention_map=dict(num_records=16))
 
@@ -64,9 +75,9 @@ TINY_LIBRARY_EVALS = {name: entry for name, entry in TINY_BARCODE_EVALS.items()
 BIOSCAN_EVALS = dict(
     masked_loss=dict(split="val", every_steps=5_000, max_records=0),
     knn_genus=dict(every_steps=20_000, query_split="test_unseen"),
-    knn_genus_kmers=dict(query_split="test_unseen"),
-    **{f"knn_genus_centred{baseline}": dict(query_split="test_unseen")
-       for baseline in ("", "_kmers", "_kmers7")},
+    **{f"knn_genus_{entry}": dict(query_split="test_unseen")
+       for entry in ("kmers", "kmers5", "kmers7", "centred", "centred_kmers",
+                     "centred_kmers5", "centred_kmers7")},
     knn_genus_majority=dict(query_split="test_unseen"),
     knn_genus_best_hit=dict(query_split="test_unseen"),
     probe_species=dict(recipe="sgd", valid_split="val"),
@@ -74,6 +85,7 @@ BIOSCAN_EVALS = dict(
     clusters_species=dict(splits=("test", "test_unseen")),
     clusters_species_kmers=dict(splits=("test", "test_unseen")),
     robustness=dict(query_split="test_unseen"),
+    crop_curve=dict(query_split="test_unseen"), crop_curve_kmers=dict(query_split="test_unseen"),
     genera_map=dict(split="test_unseen"), attention_map=dict(split="val"))
 
 # PyTorch's OneCycleLR and AdamW as BarcodeBERT and BarcodeMAE use them (papers.md 1.3).

@@ -93,6 +93,7 @@ REGISTRIES = {kind: Registry(kind, entries) for kind, entries in {
         "zero_shot_clustering": "dnajax.evaluators.clustering:ZeroShotClustering",
         "harmonic_mean": "dnajax.evaluators.harmonic_mean:HarmonicMean",
         "robustness": "dnajax.evaluators.robustness:Robustness",
+        "crop_curve": "dnajax.evaluators.crop_curve:CropCurve",
         "embedding_map": "dnajax.evaluators.embedding_map:EmbeddingMap",
         "token_map": "dnajax.evaluators.token_map:TokenMap",
         "attention_map": "dnajax.evaluators.attention_map:AttentionMap",

@@ -42,6 +42,35 @@ def lost_tokens(rates, curves):
   return fig
 
 
+def accuracy_by_length(curves, longest):
+  """Accuracy against the length of the queries.
+
+  Args:
+    curves: {name of the features: {base pairs, 0 for whole queries: accuracy in 0..1}}.
+    longest: base pairs of the longest query, where whole queries are drawn.
+
+  Returns:
+    A matplotlib Figure.
+  """
+  fig = mpl_figure.Figure(figsize=(5.6, 4.2), layout="constrained")
+  axes = fig.subplots()
+  for i, (name, curve) in enumerate(curves.items()):
+    axes.plot([length or longest for length in curve],
+              [100 * value for value in curve.values()], color=look.COLOURS[i],
+              marker=look.MARKERS[i], markersize=5, linewidth=1.6, label=name)
+  ticks = {length or longest: f"{length}" if length else "whole"
+           for curve in curves.values() for length in curve}
+  axes.set_xticks(list(ticks), ticks.values())
+  axes.set_xlim(left=0)
+  axes.set_ylim(0, 1.03 * max(axes.get_ylim()[1], 1))
+  axes.set_xlabel("length of the query (base pairs)")
+  axes.set_ylabel("1-NN accuracy (% of the queries)")
+  # Above the axes: a curve may be anywhere inside.
+  fig.legend(loc="outside upper center", frameon=False, fontsize=9, ncols=2)
+  look.plain(axes)
+  return fig
+
+
 def accuracy_curve(accuracies):
   """Accuracy over the number of neighbours.
 

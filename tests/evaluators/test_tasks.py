@@ -15,13 +15,17 @@ EVALS = {name: build.part("evaluator", entry, f"evals.{name}")
 
 
 def test_encoder_and_baselines_of_one_question_share_its_name():
-  for stem, others in (("knn_genus", ("kmers", "majority", "best_hit")),
+  for stem, others in (("knn_genus", ("kmers", "kmers5", "kmers7", "majority", "best_hit")),
+                       ("knn_genus_centred", ("kmers", "kmers5", "kmers7")),
+                       ("crop_curve", ("kmers",)),
                        ("probe_species", ("kmers",)), ("clusters_species", ("kmers",))):
     for other in others:
       assert EVALS[f"{stem}_{other}"].task == EVALS[stem].task
   labels = {name: part.baseline for name, part in EVALS.items()}
   assert labels["knn_genus"] is None and labels["masked_loss"] is None
   assert labels["knn_genus_kmers"] == "6-mer counts"
+  assert labels["knn_genus_centred_kmers7"] == "7-mer counts, square roots"
+  assert EVALS["knn_genus_centred"].task == "genus 1-NN, centred, unseen → train"
   assert labels["knn_genus_majority"] == "most frequent label"
   assert labels["knn_genus_best_hit"] == "VSEARCH best hit"
 
