@@ -101,7 +101,7 @@ def define_flags():
       "pooling", "mean", ["mean", "cls"], "Mean over the k-mers, or the [CLS] token.")
   flags.DEFINE_bool(
       "centre", False, "Take the mean of the training data away from every embedding: all "
-      "share one direction, which decides their cosines otherwise.")
+      "share one direction, which decides their cosines otherwise. Needs --frames=1.")
   flags.DEFINE_integer(
       "frames", 1, "Mean of the embeddings of a sequence read from its bases 0 .. N-1 on.",
       lower_bound=1)

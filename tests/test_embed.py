@@ -164,6 +164,8 @@ def test_ways_to_read_that_cannot_be_are_refused(workdir):
     embed.load(workdir, strand="up")
   with pytest.raises(errors.UserError, match="frames=0 must be at least 1"):
     embed.load(workdir, frames=0)
+  with pytest.raises(errors.UserError, match="centre needs frames=1, it is 3"):
+    embed.load(workdir, frames=3, centre=True)
 
 
 def test_batch_size_and_letter_case_change_nothing(embedder):

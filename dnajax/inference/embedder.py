@@ -51,6 +51,11 @@ class Embedder:
       raise errors.UserError(f"Unknown strand {strand!r}. Known: {', '.join(STRANDS)}.")
     if frames < 1:
       raise errors.UserError(f"frames={frames} must be at least 1.")
+    if centre and frames > 1:
+      # Measured: after 20 updates most of a mean over six frames is left without it.
+      raise errors.UserError(
+          f"centre needs frames=1, it is {frames}: the mean that a checkpoint keeps is of frame "
+          "0, and other frames have other means.")
     self.trained, self.pooling = trained, pooling
     self.frames, self.strand = frames, strand
     self.width = trained.model.encoder.width
