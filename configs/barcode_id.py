@@ -11,6 +11,7 @@ project's own; what else was tried stands in configs/README.md.
 Variants, chosen with --config=configs/barcode_id.py:NAME
   default    a prepared table of barcodes of one marker (data.name=barcodes/NAME)
   quick      half of the width, a third of the updates
+  unlabelled  no names are needed: features as similar as the aligned sequences are
   bag        k-mers instead of letters at places: sequences of any length, any marker
   simulated  the simulated barcodes that are generated on first use
   tiny       for tests
@@ -44,6 +45,8 @@ def get_config(variant="default"):
   config.log = dict(every_steps=20)
   config.checkpoint = dict(every_steps=200, keep=3)
   config.evals = shared.LIBRARY_EVALS
+  if "losses" in VARIANTS[variant]:  # instead of those above, not beside them
+    config.losses = {}
   config.update(VARIANTS[variant])
   return config
 
@@ -51,6 +54,10 @@ def get_config(variant="default"):
 VARIANTS = {
     "default": {},
     "quick": dict(num_epochs=7, encoder=dict(width=256)),
+    # Nothing is left out: what is to be learned is in the row itself.
+    "unlabelled": dict(
+        encoder=dict(dropout=0.0), optimizer=dict(no_decay=()),
+        losses=dict(alike=dict(name="identity"))),
     "bag": dict(tokens=dict(align_to=""), encoder=dict(name="kmer_bag")),
     "simulated": dict(
         num_epochs=10,

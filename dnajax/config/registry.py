@@ -78,6 +78,7 @@ REGISTRIES = {kind: Registry(kind, entries) for kind, entries in {
         "triplet": "dnajax.training.losses.triplet:Triplet",
         "supervised_contrastive":
             "dnajax.training.losses.supervised_contrastive:SupervisedContrastive",
+        "identity": "dnajax.training.losses.identity:Identity",
         "vicreg": "dnajax.training.losses.vicreg:Vicreg",
     },
     "schedule": {

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 
-def kernel(*axes):
+def kernel(*axes, std=0.02):
   """Initializer of BERT's matrices and tables, labelled with logical axes."""
-  return nn.with_logical_partitioning(nn.initializers.normal(0.02), axes)
+  return nn.with_logical_partitioning(nn.initializers.normal(std), axes)
 
 
 def zeros(*axes):

@@ -19,6 +19,7 @@ class Inputs:
   """
   masked: Any = None   # masking.types.Masked, for objectives that hide tokens
   tokens: Any = None   # tokens.kmers.Tokens, for the others
+  bases: Any = None    # [B, bp] uint8, the rows as they are aligned
   labels: Any = struct.field(default_factory=dict)  # {column: [B] int32, -1 = no label}
   is_real: Any = None  # [B] bool, False in rows that only fill up a batch
 

@@ -21,6 +21,7 @@ class Tokens:
   ids: Any          # [B, L] int32
   is_maskable: Any  # [B, L] bool, k-mers that may be selected
   pad_mask: Any     # [B, L] bool, True = real token, attended
+  bases: Any = None  # [B, bp] uint8, the aligned row in frame 0; None where only ids matter
 
 
 def num_tokens(num_bases, *, k, stride, add_cls=False, add_sep=False):

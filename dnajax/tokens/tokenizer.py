@@ -89,8 +89,9 @@ class Tokenizer:
 
     Rows may be longer (cut) or shorter (then there are fewer tokens) than `length`.
     """
-    return kmers.tokenize(self._aligned(bases)[:, :self.length], vocabulary=self.vocabulary,
-                          stride=self.stride)
+    bases = self._aligned(bases)[:, :self.length]
+    tokens = kmers.tokenize(bases, vocabulary=self.vocabulary, stride=self.stride)
+    return tokens.replace(bases=bases)
 
   def augmented(self, key, bases):
     """As training reads it: [B, read_length] uint8 -> Tokens; draws belong to (key, row)."""
@@ -102,8 +103,9 @@ class Tokenizer:
     offset = None
     if self.random_offset:
       offset = jax.random.randint(offset_key, bases.shape[:1], 0, self.vocabulary.k)
-    return kmers.tokenize(bases, vocabulary=self.vocabulary, stride=self.stride,
-                          offset=offset, length=self.length)
+    tokens = kmers.tokenize(bases, vocabulary=self.vocabulary, stride=self.stride,
+                            offset=offset, length=self.length)
+    return tokens.replace(bases=bases[:, :self.length])
 
   def _aligned(self, bases):
     return align.to_consensus(bases, self.consensus) if self.consensus else bases

@@ -165,11 +165,12 @@ class Task:
 
   def _inputs(self, key, tokens, labels, is_real, stage):
     """(models.types.Inputs, sums about the masking)."""
+    rows = dict(bases=tokens.bases, labels=labels, is_real=is_real)
     if self.masking is None:
-      return types.Inputs(tokens=tokens, labels=labels, is_real=is_real), {}
+      return types.Inputs(tokens=tokens, **rows), {}
     masked, counts = self.masking(key, tokens, stage)
     counts = {**counts, "hard": stage.is_hard}
-    return (types.Inputs(masked=masked, labels=labels, is_real=is_real),
+    return (types.Inputs(masked=masked, **rows),
             {f"masking/{name}": jnp.asarray(count, jnp.float32)
              for name, count in counts.items()})
 

@@ -14,14 +14,16 @@ from dnajax.devices import partitioning
 from dnajax.models import types
 from dnajax.shell import errors, parts
 from dnajax.tokens import tokenizer, vocabulary
-from dnajax.training.losses import pairs, supervised_contrastive, triplet, vicreg
+from dnajax.training.losses import identity, pairs, supervised_contrastive, triplet, vicreg
 
 LABELS = np.array([0, 1, 0, -1, 1, 2, 0, -1])  # class 2 has no second
 PAIRS = pairs.Pairs(rank="genus", head_width=5, head_dropout=0.0)
 TRIPLET = triplet.Triplet(rank="genus", margin=0.3)
 CONTRAST = supervised_contrastive.SupervisedContrastive(rank="genus", temperature=0.5)
 VICREG = vicreg.Vicreg(target_std=1.2)
-ALL = {loss.name: loss for loss in (PAIRS, TRIPLET, CONTRAST, VICREG)}
+IDENTITY = identity.Identity()
+ALL = {loss.name: loss for loss in (PAIRS, TRIPLET, CONTRAST, VICREG, IDENTITY)}
+BASES = np.random.default_rng(2).integers(0, 5, (8, 7)).astype(np.uint8)  # 4 is unknown
 
 
 def features(seed=0, size=8):
@@ -39,14 +41,14 @@ def head_params(loss):
       np.random.default_rng(x.size).normal(size=x.shape), jnp.float32), params)
 
 
-def case(loss, x, labels=LABELS, is_real=None):
+def case(loss, x, labels=LABELS, is_real=None, bases=BASES):
   """(Outputs, Inputs) of features."""
   pooled, said = {"mean": jnp.asarray(x)}, {}
   if head_params(loss) is not None:
     said["it"] = loss.module({}).apply(head_params(loss), pooled, deterministic=True)
   labels = jnp.asarray(labels)
   inputs = types.Inputs(
-      labels={"genus": labels},
+      labels={"genus": labels}, bases=jnp.asarray(bases),
       is_real=jnp.ones(labels.shape, bool) if is_real is None else jnp.asarray(is_real))
   return types.Outputs(pooled=pooled, labels=said), inputs
 
@@ -151,13 +153,34 @@ def test_vicreg_is_the_terms_of_bardes():
   assert set(floats(sums_of(VICREG, x, LABELS, np.arange(8) < 1)).values()) == {0}
 
 
+def test_identity_is_the_share_of_the_similarities_of_letters_that_features_miss():
+  x, is_real = features(), np.arange(8) < 6
+  letters = np.zeros((6, 7, 4))
+  for row in range(6):
+    for place in range(7):
+      if BASES[row, place] < 4:
+        letters[row, place, BASES[row, place]] = 1
+  letters = (letters - letters.mean(axis=0)).reshape(6, -1)
+  cosine = lambda a, b: a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+  missed = asked = 0
+  for i in range(6):
+    for j in range(6):
+      if i != j:
+        asked += cosine(letters[i], letters[j])**2
+        missed += (cosine(x[i], x[j]) - cosine(letters[i], letters[j]))**2
+  sums = floats(sums_of(IDENTITY, x, LABELS, is_real))
+  assert sums == pytest.approx(dict(weight=6, loss=6 * missed / asked), rel=1e-4)
+  same = np.concatenate([letters, np.ones((2, 28))])
+  assert floats(sums_of(IDENTITY, same, LABELS, is_real))["loss"] == pytest.approx(0, abs=1e-5)
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_neither_the_order_of_rows_nor_rows_that_do_not_count_change_a_loss(name):
   loss, x, order = ALL[name], features(), np.random.default_rng(1).permutation(8)
   is_real = LABELS >= 0
   want = floats(sums_of(loss, x, LABELS, is_real))
   assert want["weight"] == loss.count(case(loss, x, LABELS, is_real)[1]) > 0
-  got = floats(sums_of(loss, x[order], LABELS[order], is_real[order]))
+  got = floats(sums_of(loss, x[order], LABELS[order], is_real[order], BASES[order]))
   assert got == pytest.approx(want, rel=1e-5)
   other = np.where(is_real[:, None], x, 0)
   assert floats(sums_of(loss, other, LABELS, is_real)) == pytest.approx(want, rel=1e-5)
@@ -179,7 +202,9 @@ def test_a_batch_without_two_of_a_class_has_no_loss_and_no_mean(name, labels):
 @pytest.mark.parametrize("name", ALL)
 def test_a_batch_on_many_devices_has_the_loss_and_gradient_of_one(name):
   x, labels = jnp.asarray(features(size=16)), jnp.asarray(np.tile(LABELS, 2))
-  run = jax.jit(jax.value_and_grad(lambda x, labels: sums_of(ALL[name], x, labels)["loss"]))
+  bases = np.tile(BASES, (2, 1))
+  run = jax.jit(jax.value_and_grad(
+      lambda x, labels: sums_of(ALL[name], x, labels, None, bases)["loss"]))
   want = run(x, labels)
   mesh = partitioning.make_mesh(dict(data=4, fsdp=2, tensor=1))
   rows = NamedSharding(mesh, PartitionSpec(partitioning.BATCH_AXES))
@@ -196,12 +221,20 @@ def test_a_batch_on_many_devices_has_the_loss_and_gradient_of_one(name):
     (CONTRAST, dict(temperature=0.0), "temperature=0.0"),
     (VICREG, dict(covariance=-1.0), "covariance=-1.0"),
     (VICREG, dict(variance=0.0, covariance=0.0), "variance=0.0 must be above 0"),
-    (VICREG, dict(target_std=0.0), "target_std=0.0")])
+    (VICREG, dict(target_std=0.0), "target_std=0.0"),
+    (IDENTITY, dict(weight=0.0), "weight=0.0")])
 def test_a_wrong_key_is_refused_by_name(loss, changes, message):
-  setup = parts.Setup(tokenizer=tokenizer.Tokenizer(vocabulary.Vocabulary(2), 2, 20))
+  setup = parts.Setup(tokenizer=tokenizer.Tokenizer(
+      vocabulary.Vocabulary(2), 2, 20, consensus="train"))
   build.check(loss, setup, "losses.it")
   with pytest.raises(errors.UserError, match=f"losses.it.{message}"):
     build.check(dataclasses.replace(loss, **changes), setup, "losses.it")
+
+
+def test_identity_asks_for_aligned_rows():
+  setup = parts.Setup(tokenizer=tokenizer.Tokenizer(vocabulary.Vocabulary(2), 2, 20))
+  with pytest.raises(errors.UserError, match="align_to='train'"):
+    build.check(IDENTITY, setup, "losses.it")
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -67,9 +67,10 @@ class KmerBagEncoder(nn.Module):
   spec: Any        # KmerBag
   vocab_size: int  # V
   frames: Any = None  # tokens.frames.Frames; None: the tokens alone
+  std: float = 0.02   # of the vectors at the start
 
   def setup(self):
-    self.word = self.param("word", layers.kernel("words", "embed"),
+    self.word = self.param("word", layers.kernel("words", "embed", std=self.std),
                            (self.vocab_size, self.spec.width))
 
   def __call__(self, ids: Int[Array, "B K"], is_attended: Bool[Array, "B K"], *,
@@ -88,13 +89,13 @@ class KmerBagEncoder(nn.Module):
     Returns:
       Of the compute dtype.
     """
-    words, is_word, _, weights = self._read(
+    words, value, _, weights = self._read(
         ids, is_attended, positions, is_hidden, deterministic)
-    rows, table = jnp.arange(len(ids))[:, None], self._table()
+    rows = jnp.arange(len(ids))[:, None]
     total = 0
     for s in range(words.shape[-1]):
-      weight = jnp.where(is_word[..., s], weights[rows, words[..., s]], 0)
-      total += weight[..., None] * layers.take_rows(table, words[..., s])
+      weight = value[..., s] * weights[rows, words[..., s]]
+      total += weight[..., None] * layers.take_rows(self.word, words[..., s])
     return (_GAIN * total).astype(self.spec.dtype)
 
   def mean(self, ids: Int[Array, "B K"], is_attended: Bool[Array, "B K"], *,
@@ -112,26 +113,23 @@ class KmerBagEncoder(nn.Module):
     _, _, counts, weights = self._read(
         ids, is_attended, positions, is_hidden, deterministic)
     dtype = self.spec.dtype
-    total = jnp.dot((counts * weights).astype(dtype), self._table().astype(dtype),
+    total = jnp.dot((counts * weights).astype(dtype), self.word.astype(dtype),
                     preferred_element_type=jnp.float32)
     return _GAIN * total / jnp.maximum(is_attended.sum(axis=1, keepdims=True), 1)
 
   def _read(self, ids, is_attended, positions, is_hidden, deterministic):
-    """(words [B, K, S], whether there is one, counts and weights of words in rows [B, V])."""
+    """(words and their values [B, K, S], counts and weights of words in rows [B, V])."""
     is_seen = layers.seen(is_attended, is_hidden)
-    words, is_word = self._words(ids, is_seen, positions)
-    is_word &= is_seen[..., None]
-    counts = self._counts(words, is_word)
+    words, value = self._words(ids, is_seen, positions)
+    value = jnp.where(is_seen[..., None], value, 0).astype(jnp.float32)
+    counts = self._counts(words, value)
     weights = self._weight_of(counts)
     if self.spec.dropout and not deterministic:
       weights = dropout_lib.drop(self.make_rng("dropout"), weights, rate=self.spec.dropout)
-    return words, is_word, counts, weights
-
-  def _table(self):
-    return self.word
+    return words, value, counts, weights
 
   def _words(self, ids, is_seen, positions):
-    """(ids of k-mers [B, K, S], whether there is one)."""
+    """(ids of words [B, K, S], what each counts: 1, or 0 where there is none)."""
     if self.frames is None:
       return ids[..., None], jnp.ones((*ids.shape, 1), bool)
     return self.frames(ids, is_seen, positions)
@@ -142,9 +140,8 @@ class KmerBagEncoder(nn.Module):
       return jax.lax.rsqrt(jnp.maximum(counts, 1))
     return jnp.ones_like(counts)
 
-  def _counts(self, words, is_word):
-    """How often each word stands in each row, [B, V] float32."""
+  def _counts(self, words, value):
+    """The sum of the values of each word in each row, [B, V] float32."""
     rows = jnp.arange(len(words))[:, None]
-    words, is_word = (x.reshape(len(x), -1) for x in (words, is_word))
-    return jnp.zeros((len(words), self.vocab_size), jnp.float32).at[rows, words].add(
-        is_word.astype(jnp.float32))
+    words, value = (x.reshape(len(x), -1) for x in (words, value))
+    return jnp.zeros((len(words), self.vocab_size), jnp.float32).at[rows, words].add(value)
