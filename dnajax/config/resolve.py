@@ -76,17 +76,27 @@ def labels(losses, split):
 
 
 def alignment(experiment, split):
-  """(Experiment with the consensus that config.tokens.align_to leaves to the data, lines).
+  """(Experiment with the consensus and the background that it leaves to the data, lines).
 
-  Of the first records of a permutation that is the same in every run.
+  config.tokens.align_to and config.encoder.background; of the first records of a
+  permutation that is the same in every run.
   """
-  if experiment.tokens.align_to != "train":
+  asks = getattr(experiment.encoder, "background", "") == "train"
+  if experiment.tokens.align_to != "train" and not asks:
     return experiment, []
   order = np.random.default_rng(0).permutation(split.num_records)[:_CONSENSUS_RECORDS]
-  letters = align.consensus(split.bases(np.sort(order), experiment.data.max_length))
-  tokens = dataclasses.replace(experiment.tokens, align_to=letters)
-  line = f"alignment   to the consensus of {len(order):,} rows: {letters[:30]}…"
-  return dataclasses.replace(experiment, tokens=tokens), [line]
+  bases, lines = split.bases(np.sort(order), experiment.data.max_length), []
+  if experiment.tokens.align_to == "train":
+    letters = align.consensus(bases)
+    tokens = dataclasses.replace(experiment.tokens, align_to=letters)
+    experiment = dataclasses.replace(experiment, tokens=tokens)
+    lines.append(f"alignment   to the consensus of {len(order):,} rows: {letters[:30]}…")
+  if asks:
+    found = align.shares(bases, experiment.tokens.align_to)
+    encoder = dataclasses.replace(experiment.encoder, background=found)
+    experiment = dataclasses.replace(experiment, encoder=encoder)
+    lines.append(f"background  letters at {len(found) // 4} places of {len(order):,} rows")
+  return experiment, lines
 
 
 def length(experiment, num_records):

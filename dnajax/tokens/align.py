@@ -35,8 +35,37 @@ def consensus(bases):
   return letters
 
 
+def shares(bases, letters):
+  """How often each letter stands at each place of rows that are shifted to a consensus.
+
+  Args:
+    bases: [N, bp] uint8 base codes.
+    letters: the consensus; "": rows as they are.
+
+  Returns:
+    str of 4 · bp hexadecimal digits, fifteenths of A, C, G and T place by place, of the
+    rows that have a letter there; see `read_shares`.
+  """
+  counts = sum(_counts(np.asarray(to_consensus(rows, letters)) if letters else rows)
+               for rows in (bases[i:i + _BATCH] for i in range(0, len(bases), _BATCH)))
+  found = np.where(counts.sum(axis=0), counts / np.maximum(counts.sum(axis=0), 1), 0.25)
+  return "".join(f"{round(15 * share):x}" for share in found.T.reshape(-1))
+
+
+def read_shares(digits, num_places):
+  """What `shares` wrote, [num_places, 4] float32; a quarter where nothing is written."""
+  found = np.full((num_places, 4), 0.25, np.float32)
+  numbers = np.array([int(digit, 16) for digit in digits], np.float32).reshape(-1, 4) / 15
+  found[:len(numbers)] = numbers[:num_places]
+  return found
+
+
+def _counts(rows):
+  return np.stack([(rows == code).sum(axis=0) for code in range(4)])    # [4, bp]
+
+
 def _most_frequent(rows):
-  counts = np.stack([(rows == code).sum(axis=0) for code in range(4)])  # [4, bp]
+  counts = _counts(rows)
   return "".join(
       base_codes.ALPHABET[column.argmax()] if 2 * column.sum() >= len(rows) else "N"
       for column in counts.T)

@@ -6,11 +6,13 @@ that are aligned (`tokens.align_to`): of one marker, which hardly differ in leng
 """
 
 import dataclasses
+import string
 from typing import Literal
 
 import jax.numpy as jnp
 
 from dnajax.models.encoders import kmer_bag, transformer
+from dnajax.tokens import align
 
 # Longer than what an optimizer adds to them: then the features stay close to what random
 # vectors make of the letters, which tells species apart that no label speaks of. Better by
@@ -24,6 +26,9 @@ class Profile:
   width: int = 512            # D
   max_positions: int = 128    # tokens that a sequence may have
   dropout: float = 0.5        # chance that one of the four letters of a place is left out
+  # what of each letter is expected at each place, and taken away: "" a quarter, train its
+  # share in the aligned training rows; else those shares (tokens.align.shares)
+  background: str = "train"
   dtype: Literal["float32", "bfloat16"] = "float32"  # of products
 
   name = "profile"
@@ -39,6 +44,9 @@ class Profile:
   def check(self, setup):
     """Room for all places; letters of the tokens."""
     yield from transformer.check_sizes(self, ("width", "max_positions"))
+    if self.background != "train" and (
+        set(self.background) - set(string.hexdigits) or len(self.background) % 4):
+      yield "background", "'', 'train' or four hexadecimal digits for each place"
     tokenizer = setup.tokenizer
     if tokenizer is None:
       return
@@ -55,11 +63,12 @@ class Profile:
 
 
 class ProfileEncoder(kmer_bag.KmerBagEncoder):
-  """A word is a letter at a place. Every place counts all four: what is there less 1/4.
+  """A word is a letter at a place. Every place counts all four: what is there less what is
+  expected.
 
-  So what four letters share at a place adds nothing. Dropout leaves out each of the four by
-  itself, so that half of a place may speak: better by .8 points than whole places
-  (configs/README.md). Its `spec` is a Profile, its `vocab_size` places × 4.
+  So a place where all rows are alike adds nothing, and leaving it out is no noise. Dropout
+  leaves out each of the four letters by itself, so that half of a place may speak: better
+  than whole places (configs/README.md). Its `spec` is a Profile, its `vocab_size` places × 4.
   """
 
   def _words(self, ids, is_seen, positions):
@@ -69,9 +78,11 @@ class ProfileEncoder(kmer_bag.KmerBagEncoder):
     if positions is None:
       positions = jnp.broadcast_to(jnp.arange(ids.shape[1]), ids.shape)
     letters = jnp.stack([number // 4**(k - 1 - j) % 4 for j in range(stride)], axis=-1)
+    places = positions[..., None] * stride + jnp.arange(stride)       # [B, K, S]
     is_there = letters[..., None] == jnp.arange(4)                    # [B, K, S, 4]
-    value = jnp.where(is_kmer[..., None, None], is_there - 0.25, 0)
-    places = positions[..., None] * stride + jnp.arange(stride)
+    digits = "" if self.spec.background == "train" else self.spec.background
+    expected = jnp.asarray(align.read_shares(digits, self.vocab_size // 4))[places]
+    value = jnp.where(is_kmer[..., None, None], is_there - expected, 0)
     words = places[..., None] * 4 + jnp.arange(4)
     return (x.reshape(*ids.shape, -1) for x in (words, value))
 
