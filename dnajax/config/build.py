@@ -115,6 +115,12 @@ def _value(field, kind, value, where):
       value = {"name": field.default.name, **value}
     return part(field.metadata["part"], value, where)
   if "table" in field.metadata:
+    if value in (None, "None"):
+      return {}                                              # all taken out
+    if not hasattr(value, "items"):
+      raise errors.UserError(
+          f"config.{where}={value!r} must be a table of named entries; None takes all of "
+          f"them out, config.{where}.NAME=None one.")
     return {name: part(field.metadata["table"], one, _join(where, name))
             for name, one in value.items() if one not in (None, "None")}  # taken out
   cls = section(kind)

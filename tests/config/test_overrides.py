@@ -39,6 +39,9 @@ def test_a_new_entry_of_a_table_is_named_and_described():
 
 def test_an_entry_of_a_table_can_be_taken_out():
   assert read(("evals.knn_genus", "None")).evals == {}
+  assert read(("evals", "None")).evals == {}
+  with pytest.raises(errors.UserError, match="config.evals='{}' must be a table"):
+    read(("evals", "{}"))
 
 
 def test_a_section_that_the_file_does_not_mention_can_be_changed():

@@ -1,5 +1,7 @@
 """A profile against adding vectors up by hand."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,8 +15,8 @@ TOKENIZER = tokenizer.make(tokenizer.TokenSettings(k=3, stride=3, frames="all"),
 PART = profile.Profile(width=6, max_positions=4)
 
 
-def built():
-  module = PART.module(TOKENIZER.vocabulary.size, frames=TOKENIZER.frames)
+def built(part=PART):
+  module = part.module(TOKENIZER.vocabulary.size, frames=TOKENIZER.frames)
   tokens = TOKENIZER(jnp.zeros((1, 12), jnp.uint8))
   params = nn.unbox(module.init(jax.random.key(0), tokens.ids, tokens.pad_mask))["params"]
   return module, params
@@ -49,12 +51,31 @@ def test_places_are_those_of_the_sequence_when_tokens_are_taken_out():
   np.testing.assert_allclose(whole[:, 2:], some, rtol=1e-6)
 
 
-def test_training_leaves_out_places():
+def test_what_is_expected_at_a_place_is_taken_away():
+  bases = np.random.default_rng(4).integers(0, 4, (2, 12)).astype(np.uint8)
+  digits = "f000" * 6 + "3900"          # 0 to 1; behind the seventh place a quarter
+  module, params = built(dataclasses.replace(PART, background=digits))
+  share = np.full((12, 4), 0.25)
+  share[:7] = [[1, 0, 0, 0]] * 6 + [[0.2, 0.6, 0, 0]]
+  counts = (bases[..., None] == np.arange(4)) - share
+  tokens = TOKENIZER(jnp.asarray(bases))
+  got = module.apply({"params": params}, tokens.ids, tokens.pad_mask, method="mean")
+  expected = 10 * counts.reshape(2, -1) @ np.asarray(params["word"]) / 4
+  np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_training_leaves_out_the_letters_of_a_place_apart():
   bases = np.tile(np.random.default_rng(1).integers(0, 4, 12), (400, 1)).astype(np.uint8)
   tokens = TOKENIZER(jnp.asarray(bases))
   module, params = built()
-  apply = lambda **options: module.apply({"params": params}, tokens.ids, tokens.pad_mask,
-                                         method="mean", **options)
-  some = apply(deterministic=False, rngs={"dropout": jax.random.key(2)})
+  apply = lambda params=params, **options: module.apply(
+      {"params": params}, tokens.ids, tokens.pad_mask, method="mean", **options)
+  noisy = dict(deterministic=False, rngs={"dropout": jax.random.key(2)})
+  some = apply(**noisy)
   assert float(jnp.std(some, axis=0).min()) > 0
   np.testing.assert_allclose(some.mean(axis=0), apply()[0], atol=2e-2)
+  # Letters that are not there speak too, each of them by itself.
+  table = params["word"].reshape(12, 4, 6)
+  absent = jnp.where(jnp.arange(4)[None, :, None] == bases[0][:, None, None], 0, table)
+  some = apply({"word": absent.reshape(-1, 6)}, **noisy)
+  assert float(jnp.std(some, axis=0).min()) > 0

@@ -65,3 +65,19 @@ def test_short_reads_find_their_place():
   moved = np.asarray(align.to_consensus(read, "".join("ACGT"[c] for c in gene)))
   np.testing.assert_array_equal(moved[0, 120:170], gene[120:170])
   assert (moved[0, :120] == bases.UNKNOWN).all() and (moved[0, 170:] == bases.PAD).all()
+
+
+@pytest.mark.parametrize("is_moved", [False, True])
+def test_shares_are_those_of_the_letters_at_a_place(is_moved):
+  rows, _ = family(np.random.default_rng(3), 700, 20)      # more than are aligned at a time
+  rows[0, 3] = bases.UNKNOWN
+  letters = align.consensus(rows) if is_moved else ""
+  placed = np.asarray(align.to_consensus(rows, letters)) if is_moved else rows
+  digits = align.shares(rows, letters)
+  assert len(digits) == 80
+  found = align.read_shares(digits, 22)
+  for place in range(20):
+    known = placed[:, place][placed[:, place] < 4]
+    for code in range(4):
+      assert abs(found[place, code] - np.mean(known == code)) <= 1 / 30 + 1e-6
+  np.testing.assert_array_equal(found[20:], 0.25)          # nothing is known of these
