@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from dnajax.config import experiment as experiment_lib
-from dnajax.config import model
+from dnajax.config import model, overrides
 from dnajax.masking import bound
 from dnajax.training import state
 from dnajax.training import task as task_lib
@@ -63,6 +63,32 @@ def test_every_config_has_the_four_variants():
     variants = importlib.import_module(f"configs.{name}").VARIANTS
     real = "bold" if name.startswith("barcode") else "human"
     assert {"default", real, "paper", "tiny"} <= set(variants)
+
+
+PLUS = [
+    (("objective.name", "mae"),),
+    (("objective.name", "masked_lm"), ("masking.corruption.name", "replace"))]
+PLUS_LABELS = [
+    (), (("losses.labels.name", "triplet"), ("losses.labels.rank", "genus")),
+    (("losses.labels.name", "pairs"), ("losses.labels.rank", "genus"),
+     ("losses.labels.ramp_steps", "0")),
+    (("losses.labels", "None"),), (("losses.labels", "None"), ("tokens.add_cls", "False"))]
+
+
+@pytest.mark.parametrize("labels", PLUS_LABELS)
+@pytest.mark.parametrize("model_changes", PLUS)
+def test_the_ten_configurations_of_barcodemae_plus_are_overrides(model_changes, labels):
+  config = importlib.import_module("configs.barcodemae_plus").get_config("paper")
+  changes = [*model_changes, *labels]
+  one = experiment_lib.read(overrides.apply(config.to_dict(), changes))
+  experiment_lib.check(one)
+  assert one.objective.name == model_changes[0][1]
+  assert "labels" not in one.losses or one.losses["labels"].pooling == "cls"
+  for path, text in changes:
+    value = one.to_dict()
+    for key in path.split(".")[:-1]:
+      value = value[key]
+    assert str(value.get(path.rpartition(".")[2])) == text
 
 
 @pytest.mark.parametrize("names,variants,but", [
