@@ -20,9 +20,10 @@ and of the label loss
                  --config.losses.labels.ramp_steps=0
   none           --config.losses.labels=None
   no [CLS]       --config.losses.labels=None --config.tokens.add_cls=False
+                 --config.evals.knn_genus_cls=None
 """
 
-from configs import barcodemae, shared
+from configs import barcodemae
 
 
 def get_config(variant="default"):
@@ -37,6 +38,8 @@ def get_config(variant="default"):
       labels=dict(name="cross_entropy", ranks=("genus",), weight=0.1, pooling="cls",
                   head="norm_linear", head_dropout=0.1, ramp_steps=100))
   config.optimizer.learning_rate = 2e-3
+  config.evals.knn_genus_cls = config.evals.knn_genus.copy_and_resolve_references()
+  config.evals.knn_genus_cls.pooling = "cls"  # published: what is compared
   config.update(VARIANTS[variant])
   return config
 

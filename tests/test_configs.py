@@ -72,7 +72,8 @@ PLUS_LABELS = [
     (), (("losses.labels.name", "triplet"), ("losses.labels.rank", "genus")),
     (("losses.labels.name", "pairs"), ("losses.labels.rank", "genus"),
      ("losses.labels.ramp_steps", "0")),
-    (("losses.labels", "None"),), (("losses.labels", "None"), ("tokens.add_cls", "False"))]
+    (("losses.labels", "None"),), (("losses.labels", "None"), ("tokens.add_cls", "False"),
+                                     ("evals.knn_genus_cls", "None"))]
 
 
 @pytest.mark.parametrize("labels", PLUS_LABELS)

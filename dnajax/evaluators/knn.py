@@ -36,6 +36,7 @@ class Knn(base.Evaluator):
   # the mean of the keys is taken away from keys and queries first: a direction that all
   # rows share decides no cosine then (False: the papers' protocol)
   centre: bool = False
+  pooling: Literal["mean", "cls"] = "mean"  # encoder: over the tokens, or [CLS]
   frames: int = 1           # encoder: mean over sequences read from bases 0 … frames-1 on
   strand: Literal["forward", "either"] = "forward"  # either: queries of unknown direction
   num_neighbors: tuple[int, ...] = (1,)  # votes per query; one search for all numbers
@@ -53,7 +54,9 @@ class Knn(base.Evaluator):
 
   def check(self, setup):
     """What no value may be, whatever the data."""
-    del setup
+    if (self.pooling == "cls" and setup.tokenizer is not None
+        and not setup.tokenizer.vocabulary.add_cls):
+      yield "pooling", "'mean': config.tokens.add_cls=False, there is no [CLS]"
     yield from base.at_least(self, k=1, frames=1, num_neighbors=1, max_keys=0,
                              max_queries=0, batch_size=1)
     if len(set(self.num_neighbors)) < len(self.num_neighbors):
@@ -74,6 +77,7 @@ class Knn(base.Evaluator):
   def task(self):
     """The same for all features."""
     return (f"{self.label} {self.num_neighbors[0]}-NN{', centred' * self.centre}"
+            + ", [CLS]" * (self.pooling == "cls")
             + f", {self.frames} frames" * (self.frames > 1)
             + ", unknown strand" * (self.strand == "either") + ", "
             + (f"{self.query_split}, each left out in turn" if self.leave_one_out
@@ -119,7 +123,7 @@ class Knn(base.Evaluator):
           f"{self.label}.")
     if self.features == "encoder":
       embed = functools.partial(labelled.encode, context, batch_size=self.batch_size,
-                                frames=self.frames)
+                                pooling=self.pooling, frames=self.frames)
     else:
       embed = lambda params, side: labelled.kmers_of(
           side, self.k, square_root=self.square_root, centre=self.centre)
@@ -238,7 +242,7 @@ def _protocol(spec, max_length):
   if max(spec.num_neighbors) > 1:
     votes += (", ties to the nearest" if spec.ties == "nearest" else
               ", ties to the lowest label")
-  rows = (labelled.describe("encoder", spec.k, max_length, spec.frames)
+  rows = (labelled.describe("encoder", spec.k, max_length, spec.frames, spec.pooling)
           if spec.features == "encoder" else
           f"{'square roots of the shares' if spec.square_root else 'counts'} of all "
           f"overlapping {spec.k}-mers, first {max_length} bp")

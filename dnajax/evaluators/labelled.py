@@ -113,7 +113,7 @@ def shared_in_words(number, those, other):
   return f"; {number:,} {those} have a sequence that is also a {other}" * bool(number)
 
 
-def encode(context, params, side, *, batch_size, frames=1):
+def encode(context, params, side, *, batch_size, pooling="mean", frames=1):
   """Pooled encoder output of the records, [N, D] float32.
 
   Several evaluators that ask for the same records under the same parameters
@@ -124,14 +124,14 @@ def encode(context, params, side, *, batch_size, frames=1):
     params: parameters of the model.
     side: Labelled.
     batch_size: rows per step.
-    frames: see `inference.encode.make_embed_fn`.
+    pooling, frames: see `inference.encode.make_embed_fn`.
   """
-  key = ("encoder", frames, side.split, side.ids.tobytes(), zlib.crc32(side.bases))
+  key = ("encoder", pooling, frames, side.split, side.ids.tobytes(), zlib.crc32(side.bases))
   known = context.cache.get(key)
   if known is None or known[0] is not params:
     rows = features.encoder_features(
         context.model.module, params, side.bases, tokenizer=context.model.tokenizer,
-        batch_size=batch_size, mesh=context.mesh, frames=frames)
+        batch_size=batch_size, mesh=context.mesh, pooling=pooling, frames=frames)
     context.cache[key] = known = (params, rows)
   return known[1]
 
@@ -212,10 +212,11 @@ def kmers_of(side, k, *, square_root, centre):
   return kmer_counts.KmerCounts(side.bases, k, kind=kind)
 
 
-def describe(kind, k, max_length, frames=1):
+def describe(kind, k, max_length, frames=1, pooling="mean"):
   """The features in words, for the protocol of an evaluator."""
   if kind == "encoder":
     frame = "frame 0" if frames == 1 else f"mean over frames 0 to {frames - 1}"
-    return (f"mean over the attended positions of the last encoder layer, {frame}, "
+    what = {"mean": "mean over the attended positions", "cls": "[CLS]"}[pooling]
+    return (f"{what} of the last encoder layer, {frame}, "
             f"nothing masked, first {max_length} bp")
   return f"frequencies of all overlapping {k}-mers, first {max_length} bp"
