@@ -1,7 +1,7 @@
 """BarcodeMAE+ (bioscan-ml/BarcodeMAE ebb7138; papers.md section 2): labels beside masked tokens.
 
 BarcodeMAE with a [CLS] that reads the genus, in batches of 16 genera × 4 rows and as many
-rows from all records.
+rows from all records (here 8 × 4).
 
 Variants, chosen with --config=configs/barcodemae_plus.py:NAME
   default  small model with every frame on simulated barcodes that are generated on first use
@@ -29,9 +29,9 @@ from configs import barcodemae
 def get_config(variant="default"):
   """The experiment as a ConfigDict; the variants are listed above."""
   config = barcodemae.get_config(variant)
-  config.total_steps = 600
-  config.batch_size = 128
-  config.balance = dict(label="genus", num_classes=16, rows_per_class=4)
+  config.total_steps = 400
+  config.batch_size = 64
+  config.balance = dict(label="genus", num_classes=8, rows_per_class=4)
   config.tokens.update(add_cls=True, frames="all")
   config.losses = dict(
       masked=dict(name="masked_prediction", weight=0.999),
@@ -51,7 +51,7 @@ VARIANTS = {
         tokens=dict(frames="one"),
         # 35 epochs, each until 2.33 M barcodes are drawn at random, 64 of 128 rows of a
         # batch; the weight of the labels rises over 5 of them.
-        total_steps=1_274_000,
+        total_steps=1_274_000, batch_size=128, balance=dict(num_classes=16),
         losses=dict(
             visible=dict(name="visible_prediction", weight=0.001),
             labels=dict(ramp_steps=182_000)),
