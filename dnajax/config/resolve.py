@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from dnajax.config import build
+from dnajax.data import records
 from dnajax.shell import errors
 from dnajax.tokens import align
 from dnajax.tokens import tokenizer as tokenizer_lib
@@ -84,18 +85,18 @@ def alignment(experiment, split):
   asks = getattr(experiment.encoder, "background", "") == "train"
   if experiment.tokens.align_to != "train" and not asks:
     return experiment, []
-  order = np.random.default_rng(0).permutation(split.num_records)[:_CONSENSUS_RECORDS]
-  bases, lines = split.bases(np.sort(order), experiment.data.max_length), []
+  ids = records.fixed_sample(split.num_records, _CONSENSUS_RECORDS)
+  bases, lines = split.bases(ids, experiment.data.max_length), []
   if experiment.tokens.align_to == "train":
     letters = align.consensus(bases)
     tokens = dataclasses.replace(experiment.tokens, align_to=letters)
     experiment = dataclasses.replace(experiment, tokens=tokens)
-    lines.append(f"alignment   to the consensus of {len(order):,} rows: {letters[:30]}…")
+    lines.append(f"alignment   to the consensus of {len(ids):,} rows: {letters[:30]}…")
   if asks:
     found = align.shares(bases, experiment.tokens.align_to)
     encoder = dataclasses.replace(experiment.encoder, background=found)
     experiment = dataclasses.replace(experiment, encoder=encoder)
-    lines.append(f"background  letters at {len(found) // 4} places of {len(order):,} rows")
+    lines.append(f"background  letters at {len(found) // 4} places of {len(ids):,} rows")
   return experiment, lines
 
 

@@ -3,7 +3,7 @@
 import functools
 
 import numpy as np
-from jaxtyping import Int32, UInt8
+from jaxtyping import Int, Int32, UInt8
 
 from dnajax.data import columns
 from dnajax.data import summary as summary_lib
@@ -61,6 +61,15 @@ def open_split(directory, split):
         f"{directory} has no split {split!r}. It has: "
         f"{', '.join(summary['splits'])}.")
   return Split(directory, split, summary)
+
+
+def fixed_sample(num_records, most) -> Int[np.ndarray, " n"]:
+  """Numbers of the first `most` of a fixed permutation, increasing; at most all of them.
+
+  The same in every run, whatever its seed: a comparison of seeds must not also be one of
+  samples.
+  """
+  return np.sort(np.random.default_rng(0).permutation(num_records)[:most])
 
 
 class Split:

@@ -75,16 +75,11 @@ class CropCurve(base.Evaluator):
     """A `Runner`."""
     keys = labelled.read(context, self.key_split, self.label, self.max_keys)
     queries = labelled.read(context, self.query_split, self.label, self.max_queries)
-    if self.features == "encoder":
-      embed = lambda params, side: labelled.encode(
-          context, params, side, batch_size=self.batch_size, frames=self.frames)
-    else:
-      embed = lambda params, side: labelled.kmers_of(
-          side, self.k, square_root=self.square_root, centre=self.centre)
     reference = context.evals[self.reference].build(context) if self.reference else None
     rows = labelled.describe(self.features, self.k, context.length, self.frames)
     return Runner(
-        embed, keys, queries, lengths=self.lengths, seed=self.seed, centre=self.centre,
+        labelled.searched(context, self), keys, queries, lengths=self.lengths,
+        seed=self.seed, centre=self.centre,
         name=self.baseline or "encoder", reference=reference, protocol=(
             f"cosine 1-NN, {self.label} of split {self.query_split} (queries) from split "
             f"{self.key_split} (keys); keys complete; of each query one window of the length, "

@@ -54,8 +54,7 @@ class Knn(base.Evaluator):
 
   def check(self, setup):
     """What no value may be, whatever the data."""
-    if (self.pooling == "cls" and setup.tokenizer is not None
-        and not setup.tokenizer.vocabulary.add_cls):
+    if setup.tokenizer is not None and self.pooling not in setup.tokenizer.poolings:
       yield "pooling", "'mean': config.tokens.add_cls=False, there is no [CLS]"
     yield from base.at_least(self, k=1, frames=1, num_neighbors=1, max_keys=0,
                              max_queries=0, batch_size=1)
@@ -121,12 +120,7 @@ class Knn(base.Evaluator):
           f"config.evals.*.num_neighbors={self.num_neighbors!r} must be at most "
           f"{num_others}, the other records of split {self.key_split!r} that have a "
           f"{self.label}.")
-    if self.features == "encoder":
-      embed = functools.partial(labelled.encode, context, batch_size=self.batch_size,
-                                pooling=self.pooling, frames=self.frames)
-    else:
-      embed = lambda params, side: labelled.kmers_of(
-          side, self.k, square_root=self.square_root, centre=self.centre)
+    embed = labelled.searched(context, self, pooling=self.pooling)
     return Runner(lambda params: embed(params, keys), lambda params: embed(params, queries),
                   keys.labels, queries.labels, num_neighbors=self.num_neighbors,
                   vote=self.vote, temperature=self.temperature, ties=self.ties,

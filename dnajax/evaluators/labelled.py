@@ -1,20 +1,18 @@
 """Labelled records of a split and their features, computed once for all evaluators."""
 
 import dataclasses
+import functools
 import zlib
 
 import jax
 import numpy as np
 
+from dnajax.data import records
 from dnajax.evaluators import kmer_counts
 from dnajax.inference import encode as features
 from dnajax.inference import strands
 from dnajax.shell import errors
 from dnajax.tokens import kmers
-
-# Subsets are the same in every run, whatever its seed: a comparison of seeds
-# must not also be a comparison of test sets.
-_SUBSET_SEED = 0
 
 _MOST_DENSE = 2**31  # bytes of k-mer frequencies held at once
 
@@ -54,8 +52,7 @@ def read(context, split, label, most=0):
         f"No record of split {split!r} in {context.data_directory} has a {label}. "
         "Choose another label or split in config.evals.")
   if most and most < len(ids):
-    order = np.random.default_rng(_SUBSET_SEED).permutation(len(ids))
-    ids = ids[np.sort(order[:most])]
+    ids = ids[records.fixed_sample(len(ids), most)]
   return Labelled(split, ids, source.bases(ids, context.length), labels[ids],
                   num_unlabelled)
 
@@ -96,7 +93,7 @@ def turn(side, keys):
   Returns:
     (Labelled, how many were turned).
   """
-  is_reversed = strands.is_reversed(side.bases, strands.profile(keys.bases))
+  is_reversed = strands.is_reversed(side.bases, strands.gain(strands.profile(keys.bases)))
   other = jax.device_get(kmers.reverse_complement(side.bases))
   bases = np.where(is_reversed[:, None], other, side.bases)
   return dataclasses.replace(side, bases=bases), int(is_reversed.sum())
@@ -196,20 +193,23 @@ def baseline(kind, k, square_root=False):
   return {"kmer_counts": counts, "majority": "most frequent label"}.get(kind)
 
 
-def kmers_of(side, k, *, square_root, centre):
-  """`KmerCounts` of the records, for cosines.
+def searched(context, spec, **options):
+  """(params, Labelled) -> the features that nearest neighbours are searched among.
 
   Args:
-    side: Labelled.
-    k: letters per k-mer.
-    square_root: whether the square roots of shares are taken.
-    centre: whether the mean will be taken away, see `neighbors.centred`.
+    context: context.Context.
+    spec: part with features ("encoder" or "kmer_counts"), k, square_root (of shares),
+      centre (whether `neighbors.centred` will take the mean away), frames, batch_size.
+    options: of `encode`.
   """
+  if spec.features == "encoder":
+    return functools.partial(encode, context, batch_size=spec.batch_size, frames=spec.frames,
+                             **options)
   # Uncentred, a row's scale decides no cosine, and whole numbers are exact. Centred, rows
   # of other lengths must not be of another size: of windows of 300 bp among barcodes of
   # 658 bp, the nearest centred roots of counts find 63 % of the genera, of shares 78 %.
-  kind = "square_roots" if square_root else "shares" if centre else "counts"
-  return kmer_counts.KmerCounts(side.bases, k, kind=kind)
+  kind = "square_roots" if spec.square_root else "shares" if spec.centre else "counts"
+  return lambda params, side: kmer_counts.KmerCounts(side.bases, spec.k, kind=kind)
 
 
 def describe(kind, k, max_length, frames=1, pooling="mean"):

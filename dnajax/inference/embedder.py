@@ -66,8 +66,8 @@ class Embedder:
         trained.module, trained.tokenizer, pooling, mesh, frames)
     self.centre = (np.asarray(self._kept(pooling, "centre"), np.float32)
                    if centre else None)
-    self._profile = (self._kept("kmer_counts", "strand=either")
-                     if strand == "either" else None)
+    self._gain = (strands.gain(self._kept("kmer_counts", "strand=either"))
+                  if strand == "either" else None)
     self._params = encode.on_devices(trained.params, mesh)
 
   def _kept(self, name, asked_by):
@@ -143,14 +143,13 @@ class Embedder:
           f"Sequence {name!r} has blanks and is not written as overlapping k-mers, as the "
           f"training data of this model may be: {error}.") from error
 
-
   def _turn(self, sequences):
     """(sequences, whole ones, on the strand that is asked for; which were turned [n])."""
     is_reversed = np.full(len(sequences), self.strand == "reverse")
     if self.strand == "either":
       # One by one: a batch as wide as the longest sequence may be large.
       is_reversed = np.array([strands.is_reversed(base_codes.encode(bases)[None],
-                                                  self._profile)[0] for bases in sequences])
+                                                  self._gain)[0] for bases in sequences])
     return [strands.reverse_complement(bases) if turn else bases
             for bases, turn in zip(sequences, is_reversed, strict=True)], is_reversed
 

@@ -50,7 +50,7 @@ def make_embed_fn(module, tokenizer, pooling="mean", mesh=None, frames=1):
   if pooling not in POOLINGS:
     raise errors.UserError(
         f"Unknown pooling {pooling!r}. Known: {', '.join(POOLINGS)}.")
-  if pooling == "cls" and not vocabulary.add_cls:
+  if pooling not in tokenizer.poolings:
     raise errors.UserError(
         "pooling=cls needs a model with a [CLS] token, and this one was "
         "trained with config.tokens.add_cls=False. Use pooling=mean.")

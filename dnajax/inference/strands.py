@@ -25,31 +25,35 @@ def profile(bases: UInt8[np.ndarray, "N bp"]) -> Int[np.ndarray, " NUM"]:
   return np.bincount(numbers[is_kmer], minlength=NUM)
 
 
-def is_reversed(bases: UInt8[np.ndarray, "B bp"], profile) -> Bool[np.ndarray, " B"]:
+def gain(profile) -> Float[np.ndarray, " NUM"]:
+  """By how much reading the other strand instead makes each 4-mer likelier, nats.
+
+  Args:
+    profile: [256] counts, see `profile`.
+  """
+  likely = np.log(np.asarray(profile, np.float64) + 1)   # none is impossible
+  # Whole steps of 2^-20: their sums do not depend on the order, so that a row and its
+  # other strand never both win.
+  return np.round((likely[_OTHER_STRAND] - likely) * 2**20) / 2**20
+
+
+def is_reversed(bases: UInt8[np.ndarray, "B bp"], gain) -> Bool[np.ndarray, " B"]:
   """Whether the other strand of each row fits a profile better than the row does.
 
   Args:
     bases: [B, bp] uint8 base codes.
-    profile: [256] counts, see `profile`.
+    gain: [256] nats, see `gain`.
 
   Returns:
     [B] bool; False where both fit alike, as in a row without a 4-mer.
   """
   numbers, is_kmer = _kmers(bases)
-  return np.where(is_kmer, _gain(profile)[numbers], 0).sum(axis=1) > 0
+  return np.where(is_kmer, gain[numbers], 0).sum(axis=1) > 0
 
 
 def reverse_complement(sequence):
   """The other strand of cleaned bytes; letters other than A, C, G, T stay."""
   return sequence.translate(_COMPLEMENT)[::-1]
-
-
-def _gain(profile) -> Float[np.ndarray, " NUM"]:
-  """By how much reading the other strand instead makes each 4-mer likelier, nats."""
-  likely = np.log(np.asarray(profile, np.float64) + 1)   # none is impossible
-  # Whole steps of 2^-20: their sums do not depend on the order, so that a row and its
-  # other strand never both win.
-  return np.round((likely[_OTHER_STRAND] - likely) * 2**20) / 2**20
 
 
 def _kmers(bases):

@@ -29,9 +29,7 @@ def consensus(bases):
   """
   letters = _most_frequent(bases)
   for _ in range(_ROUNDS):
-    letters = _most_frequent(np.concatenate([
-        np.asarray(to_consensus(bases[i:i + _BATCH], letters))
-        for i in range(0, len(bases), _BATCH)]))
+    letters = _most_frequent(_aligned(bases, letters))
   return letters
 
 
@@ -46,8 +44,7 @@ def shares(bases, letters):
     str of 4 · bp hexadecimal digits, fifteenths of A, C, G and T place by place, of the
     rows that have a letter there; see `read_shares`.
   """
-  counts = sum(_counts(np.asarray(to_consensus(rows, letters)) if letters else rows)
-               for rows in (bases[i:i + _BATCH] for i in range(0, len(bases), _BATCH)))
+  counts = _counts(_aligned(bases, letters) if letters else bases)
   found = np.where(counts.sum(axis=0), counts / np.maximum(counts.sum(axis=0), 1), 0.25)
   return "".join(f"{round(15 * share):x}" for share in found.T.reshape(-1))
 
@@ -58,6 +55,11 @@ def read_shares(digits, num_places):
   numbers = np.array([int(digit, 16) for digit in digits], np.float32).reshape(-1, 4) / 15
   found[:len(numbers)] = numbers[:num_places]
   return found
+
+
+def _aligned(bases, letters):
+  return np.concatenate([np.asarray(to_consensus(bases[i:i + _BATCH], letters))
+                         for i in range(0, len(bases), _BATCH)])
 
 
 def _counts(rows):

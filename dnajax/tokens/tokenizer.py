@@ -80,6 +80,11 @@ class Tokenizer:
                             add_cls=self.vocabulary.add_cls, add_sep=self.vocabulary.add_sep)
 
   @property
+  def poolings(self):
+    """What one vector per sequence can be made of: "mean", and "cls" where there is a [CLS]."""
+    return ("mean", "cls") if self.vocabulary.add_cls else ("mean",)
+
+  @property
   def read_length(self):
     """Base pairs of a row that `augmented` wants: a shifted frame needs k-1 more."""
     return self.length + (self.vocabulary.k - 1 if self.random_offset else 0)

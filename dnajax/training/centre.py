@@ -4,10 +4,9 @@ import functools
 
 import numpy as np
 
+from dnajax.data import records
 from dnajax.inference import encode, strands
 
-# The same records in every run, whatever its seed: runs are compared.
-_ORDER_SEED = 0
 _BATCH_SIZE = 256
 
 
@@ -36,17 +35,16 @@ class Centre:
     if not self._num_records:
       return None
     bases, tokenizer = self._bases, self._model.tokenizer
-    poolings = encode.POOLINGS if tokenizer.vocabulary.add_cls else ("mean",)
     means = {pooling: encode.encoder_features(
         self._model.module, params, bases, tokenizer=tokenizer, pooling=pooling,
         batch_size=min(_BATCH_SIZE, len(bases)), mesh=self._mesh).mean(axis=0, dtype=np.float64)
-             for pooling in poolings}
+             for pooling in tokenizer.poolings}
     return {"num_records": len(bases), "kmer_counts": strands.profile(bases).tolist(),
             **{pooling: mean.astype(np.float32).tolist() for pooling, mean in means.items()}}
 
   @functools.cached_property
   def _bases(self):
-    """[n, bp] of the first records of a fixed permutation of the split."""
-    order = np.random.default_rng(_ORDER_SEED).permutation(self._split.num_records)
-    return self._split.bases(np.sort(order[:self._num_records]),
-                             self._model.tokenizer.length)
+    """[n, bp] of some records of the split."""
+    return self._split.bases(
+        records.fixed_sample(self._split.num_records, self._num_records),
+        self._model.tokenizer.length)

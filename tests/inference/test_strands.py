@@ -27,7 +27,7 @@ def test_strands_are_chosen_by_the_likelihood_of_their_words(length):
   counts = strands.profile(known)
   assert counts.sum() == len(found) and len(counts) == strands.NUM
   likely = lambda text: sum(math.log(found.count(word) + 1) for word in words(text))
-  got = strands.is_reversed(rows, counts)
+  got = strands.is_reversed(rows, strands.gain(counts))
   for row, turned in zip(rows, got, strict=True):
     text = oracles.text(row).rstrip(".").replace(".", "N")
     gain = likely(other_strand(text)) - likely(text)
@@ -37,10 +37,10 @@ def test_strands_are_chosen_by_the_likelihood_of_their_words(length):
 def test_of_a_read_and_its_other_strand_at_most_one_is_turned():
   rows = oracles.random_codes(np.random.default_rng(0), 200, 30)
   turned = np.asarray(kmers.reverse_complement(rows))
-  counts = strands.profile(rows[:50])
-  both = strands.is_reversed(rows, counts), strands.is_reversed(turned, counts)
+  gain = strands.gain(strands.profile(rows[:50]))
+  both = strands.is_reversed(rows, gain), strands.is_reversed(turned, gain)
   assert not (both[0] & both[1]).any() and (both[0] | both[1]).mean() > 0.8
-  assert not strands.is_reversed(np.full((2, 30), base_codes.PAD, np.uint8), counts).any()
+  assert not strands.is_reversed(np.full((2, 30), base_codes.PAD, np.uint8), gain).any()
 
 
 def test_the_other_strand_of_a_text_is_that_of_its_codes():

@@ -73,12 +73,23 @@ class PooledLoss(Loss):
   def check(self, setup):
     """A [CLS] where its output is read."""
     yield from super().check(setup)
-    if (self.pooling == "cls" and setup.tokenizer is not None
-        and not setup.tokenizer.vocabulary.add_cls):
+    if setup.tokenizer is not None and self.pooling not in setup.tokenizer.poolings:
       yield "pooling", ("'mean': config.tokens.add_cls=False, there is no [CLS] to read")
 
   def _features(self, outputs):
     return outputs.pooled[self.pooling].astype(jnp.float32)        # [B, D]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BatchLoss(PooledLoss):
+  """Base of the losses about all sequences of a batch at once, whatever their labels."""
+
+  compares_rows = True
+
+  def count(self, inputs):
+    """Sequences of a batch; 0 for a single one, which is compared with none."""
+    number = inputs.is_real.sum()
+    return jnp.where(number > 1, number, 0)
 
 
 def mean(sums, name):

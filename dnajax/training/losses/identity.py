@@ -5,13 +5,12 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from dnajax.models import layers
 from dnajax.shell import metric
 from dnajax.training.losses import base, comparison
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Identity(base.PooledLoss):
+class Identity(base.BatchLoss):
   """Cosines of pooled features are to be those of the letters, place by place.
 
   The letters of a row, one number for each letter at each place, less their mean over the
@@ -22,7 +21,6 @@ class Identity(base.PooledLoss):
   """
 
   name = "identity"
-  compares_rows = True
 
   def check(self, setup):
     """Rows that stand side by side."""
@@ -30,11 +28,6 @@ class Identity(base.PooledLoss):
     if setup.tokenizer is not None and not setup.tokenizer.consensus:
       yield "name", ("another one, or config.tokens.align_to='train': it compares what stands "
                      "at the same place of two rows")
-
-  def count(self, inputs):
-    """Sequences of a batch; 0 for a single one, which is compared with none."""
-    number = inputs.is_real.sum()
-    return jnp.where(number > 1, number, 0)
 
   def sums(self, outputs, inputs, name, *, is_training):
     """weight (sequences), loss (share), times the sequences."""
@@ -58,5 +51,4 @@ def _cosines(bases, is_real):
   x = (bases[..., None] == jnp.arange(4, dtype=bases.dtype)).astype(jnp.float32)
   x = jnp.where(is_real[:, None], x.reshape(len(x), -1), 0)                # [B, 4 bp]
   x -= x.sum(axis=0) / jnp.maximum(is_real.sum(), 1)
-  x = layers.unit(x)
-  return jnp.dot(x, x.T, precision=jax.lax.Precision.HIGHEST)
+  return comparison.cosines(x)

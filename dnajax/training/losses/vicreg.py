@@ -12,7 +12,7 @@ _EPSILON = 1e-4  # under the root, Bardes et al. 2022, equation 2
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Vicreg(base.PooledLoss):
+class Vicreg(base.BatchLoss):
   """Variance and covariance of the pooled features (VICReg, Bardes et al. 2022).
 
   Equations 1 to 4 without the invariance term: of one view of each sequence. Each of the
@@ -25,7 +25,6 @@ class Vicreg(base.PooledLoss):
   target_std: float = 1.0   # γ
 
   name = "vicreg"
-  compares_rows = True
 
   def check(self, setup):
     """Weights and a target."""
@@ -37,11 +36,6 @@ class Vicreg(base.PooledLoss):
       yield "variance", "above 0 where covariance is 0; leave a loss out to do without it"
     if not self.target_std > 0:
       yield "target_std", "above 0"
-
-  def count(self, inputs):
-    """Sequences of a batch; 0 for a single one, which has no variance."""
-    number = inputs.is_real.sum()
-    return jnp.where(number > 1, number, 0)
 
   def sums(self, outputs, inputs, name, *, is_training):
     """weight (sequences); loss, variance and covariance (its terms, before their weights),
