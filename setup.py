@@ -25,6 +25,7 @@ setuptools.setup(
     install_requires=[
         "absl-py>=2.1",
         "dnaio>=1.2",                # FASTA and FASTQ, plain or compressed
+        "edlib>=1.3.9",              # edit distance
         "etils[epath]>=1.9",         # local and cloud paths
         "flax>=0.12.8",
         "grain>=0.2.16",
@@ -35,6 +36,7 @@ setuptools.setup(
         "optax>=0.2.5",
         "orbax-checkpoint>=0.12.4",  # atomic saves are safe from there on
         "pyarrow>=17",               # Parquet
+        "scipy>=1.12",
         "tensorflow-datasets>=4.9.10",
         "tqdm>=4.66",
     ],

@@ -30,7 +30,7 @@ BARCODE_EVALS = dict(
                                   square_root=True, centre=True),
     knn_genus_majority=dict(_KNN, every_steps=-1, features="majority"),
     knn_genus_best_hit=dict(_KNN, every_steps=-1, features="best_hit",
-                            program="vsearch"),  # vsearch | blastn, if installed
+                            program="vsearch"),  # or megablast, blastn, if installed
     probe_species=dict(_PROBE, features="encoder"),
     probe_species_kmers=dict(_PROBE, features="kmer_counts"),
     clusters_species=dict(_CLUSTERS, features="encoder"),

@@ -94,7 +94,8 @@ def make(values, *, own_config=None, split=None):
       make_state=make_state, abstract=abstract, sharding=sharding,
       learning_rate=learning_rate, train_step=train_step, bind_masking=bind.found,
       meta=meta_lib.make(experiment.to_dict(), spec, split,
-                         ranks=task.masking.ranks if task.masking else None))
+                         ranks=task.masking.ranks if task.masking else None,
+                         learns_labels=bool(task.labels)))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

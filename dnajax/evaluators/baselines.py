@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from dnajax.evaluators import best_hit, scores
+from dnajax.evaluators import scores
+from dnajax.identification import programs
 from dnajax.shell import metric
 
 
@@ -63,8 +64,9 @@ def majority(key_labels, num_queries):
 
 def by_best_hit(keys, queries, program, own):
   """The label of each query's best hit; -1, hence wrong, where there is none."""
-  ids, reason = best_hit.search(queries.bases, keys.bases, program, own=own)
-  if ids is None:
+  found, reason = programs.search(queries.bases, keys.bases, program, own=own)
+  if found is None:
     return None, reason
+  ids, _ = found
   return (np.where(ids >= 0, keys.labels[ids], -1),
           {"num_without_hit": int((ids < 0).sum())})

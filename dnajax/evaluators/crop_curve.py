@@ -9,7 +9,8 @@ from typing import Literal
 
 import numpy as np
 
-from dnajax.evaluators import base, labelled, neighbors
+from dnajax.evaluators import base, labelled
+from dnajax.inference import neighbors
 from dnajax.shell import metric
 from dnajax.tokens import bases as base_codes
 

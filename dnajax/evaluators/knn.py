@@ -12,15 +12,9 @@ from typing import Literal
 
 import numpy as np
 
-from dnajax.evaluators import (
-  base,
-  baselines,
-  best_hit,
-  labelled,
-  neighbors,
-  scores,
-  spread,
-)
+from dnajax.evaluators import base, baselines, labelled, scores, spread
+from dnajax.identification import programs
+from dnajax.inference import neighbors
 from dnajax.shell import errors, metric
 
 
@@ -45,7 +39,7 @@ class Knn(base.Evaluator):
   ties: Literal["nearest", "lowest_label"] = "nearest"  # lowest_label: as scikit-learn
   leave_one_out: bool = False   # a record is never its own neighbour; one split only
   exclude_shared: bool = False  # leave out queries whose sequence is also a key
-  program: Literal["vsearch", "blastn"] = "vsearch"  # of best_hit
+  program: Literal["vsearch", "vsearch_default", "megablast", "blastn"] = "vsearch"  # best_hit
   max_keys: int = 0         # the first n of a fixed permutation; 0: all
   max_queries: int = 0      # the same of the queries
   batch_size: int = 256     # rows per step of the encoder
@@ -87,7 +81,7 @@ class Knn(base.Evaluator):
   def baseline(self):
     """What answers, if no encoder does."""
     if self.features == "best_hit":
-      return best_hit.NAMES[self.program]
+      return programs.PROGRAMS[self.program].name
     return labelled.baseline(self.features, self.k, self.square_root)
 
   def asks_untrained(self, evals):
@@ -226,9 +220,7 @@ def _protocol(spec, max_length):
   if spec.features == "majority":
     return f"the most frequent label of the keys for every query; {asked}; {unknown}"
   if spec.features == "best_hit":
-    how = {"vsearch": "VSEARCH, global alignment with the 8 keys sharing most k-mers, "
-                      "identity at least .5",
-           "blastn": "BLAST+ megablast"}[spec.program]
+    how = programs.PROGRAMS[spec.program].how
     return (f"label of the best hit ({how}, plus strand); {asked}; first {max_length} bp; "
             f"queries without a hit and {unknown}")
   votes = {"uniform": "", "distance": ", votes weighted by 1 / cosine distance",

@@ -8,9 +8,8 @@ import jax
 import numpy as np
 
 from dnajax.data import records
-from dnajax.evaluators import kmer_counts
 from dnajax.inference import encode as features
-from dnajax.inference import strands
+from dnajax.inference import kmer_counts, strands
 from dnajax.shell import errors
 from dnajax.tokens import kmers
 

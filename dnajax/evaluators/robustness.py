@@ -13,8 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from dnajax.devices import partitioning
-from dnajax.evaluators import base, labelled, neighbors
+from dnajax.evaluators import base, labelled
 from dnajax.inference import encode as features
+from dnajax.inference import neighbors
 from dnajax.shell import metric
 
 # What becomes of a lost token.

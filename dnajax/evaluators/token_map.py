@@ -10,8 +10,9 @@ from typing import Literal
 import jax
 import numpy as np
 
-from dnajax.evaluators import base, neighbors, projection, scores
+from dnajax.evaluators import base, projection, scores
 from dnajax.inference import encode as features
+from dnajax.inference import neighbors
 from dnajax.shell import errors, metric
 
 

@@ -10,7 +10,8 @@ from sklearn import cluster as sk_cluster
 from sklearn import metrics
 
 from dnajax.data import records
-from dnajax.evaluators import clustering, kmer_counts
+from dnajax.evaluators import clustering
+from dnajax.inference import kmer_counts
 from dnajax.shell import errors
 
 

@@ -8,7 +8,8 @@ from sklearn import neighbors as sk_neighbors
 
 from dnajax.data import records
 from dnajax.devices import partitioning
-from dnajax.evaluators import baselines, kmer_counts, neighbors
+from dnajax.evaluators import baselines
+from dnajax.inference import kmer_counts, neighbors
 from dnajax.shell import errors
 from dnajax.tokens import kmers
 

@@ -9,7 +9,8 @@ import pytest
 from sklearn import linear_model, preprocessing
 
 from dnajax.data import records
-from dnajax.evaluators import kmer_counts, linear_recipes
+from dnajax.evaluators import linear_recipes
+from dnajax.inference import kmer_counts
 from dnajax.shell import errors
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from dnajax.evaluators import neighbors, spread
+from dnajax.evaluators import spread
+from dnajax.inference import neighbors
 
 
 def collapse(rows):

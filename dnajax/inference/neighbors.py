@@ -13,7 +13,7 @@ TIES = ("nearest", "lowest_label")
 _SAME = 1e-6
 
 
-def nearest(queries, keys, num_neighbors, *, own=None, block=4096):
+def nearest(queries, keys, num_neighbors, *, own=None, groups=None, block=4096):
   """The keys with the largest cosine to each query, best first.
 
   Queries × keys are gone through in blocks with a running list of the best, so
@@ -27,6 +27,9 @@ def nearest(queries, keys, num_neighbors, *, own=None, block=4096):
     num_neighbors: neighbours per query, at most N, or N − 1 with `own`.
     own: [Q] index of the key that is the query itself and is left out; -1 where
       there is none.
+    groups: instead of `own`, ([Q], [N]) numbers of groups: keys of the query's own group
+      are left out; -1 is no group. Where too few keys are left, the rest of a row
+      has cosine -inf and ids without meaning.
     block: rows of queries and of keys handled at once.
 
   Returns:
@@ -44,16 +47,20 @@ def nearest(queries, keys, num_neighbors, *, own=None, block=4096):
                                        else "."))
   query_block = min(block, num_queries)
   key_block = min(max(block, num_neighbors), num_keys)
-  own = np.full(num_queries, -1) if own is None else np.asarray(own)
-  own = np.pad(own, (0, -num_queries % query_block), constant_values=-1)
+  of_queries, of_keys = groups or (np.full(num_queries, -1) if own is None else own,
+                                   np.arange(num_keys))
+  of_queries = np.pad(of_queries, (0, -num_queries % query_block), constant_values=-1)
+  of_queries = np.where(of_queries < 0, -2, of_queries)      # never that of a key
+  of_keys = np.pad(of_keys, (0, -num_keys % key_block), constant_values=-1)
   out = []
   for start in range(0, num_queries, query_block):
     rows = _block(queries, start, query_block)
-    left_out = jnp.asarray(own[start:start + query_block], jnp.int32)
+    group = jnp.asarray(of_queries[start:start + query_block], jnp.int32)
     best = (jnp.zeros((query_block, num_neighbors), jnp.int32),
             jnp.full((query_block, num_neighbors), -jnp.inf))
     for first in range(0, num_keys, key_block):
-      best = _merge(best, rows, _block(keys, first, key_block), left_out, first, num_keys)
+      best = _merge(best, rows, _block(keys, first, key_block), group,
+                    of_keys[first:first + key_block].astype(np.int32), first, num_keys)
     out.append(jax.device_get(best))
   ids, cosines = (np.concatenate(part)[:num_queries] for part in zip(*out, strict=True))
   return ids, cosines
@@ -78,7 +85,10 @@ def centred(queries, keys):
 
 def _block(rows, start, size):
   """Rows start … start + size on the device, zeros behind the last one."""
-  part = jnp.asarray(rows[start:start + size], jnp.float32)
+  if isinstance(rows, jax.Array):  # one program for all places of a block
+    part = jax.lax.dynamic_slice_in_dim(rows, start, min(size, rows.shape[0] - start))
+  else:
+    part = jnp.asarray(rows[start:start + size], jnp.float32)
   return jnp.pad(part, ((0, size - part.shape[0]), (0, 0)))
 
 
@@ -89,7 +99,7 @@ def _inverse_norm(rows):
 
 
 @jax.jit
-def _merge(best, queries, keys, own, first, num_keys):
+def _merge(best, queries, keys, group, key_group, first, num_keys):
   """Best of `best` and of the keys `first` … of one block."""
   ids, cosines = best
   num_neighbors = ids.shape[1]
@@ -99,7 +109,7 @@ def _merge(best, queries, keys, own, first, num_keys):
                       precision=jax.lax.Precision.HIGHEST)
   cosine = cosine * _inverse_norm(keys) * _inverse_norm(queries)[:, None]  # [Q, N]
   index = first + jnp.arange(keys.shape[0], dtype=jnp.int32)
-  is_key = (index < num_keys) & (index != own[:, None])
+  is_key = (index < num_keys) & (key_group != group[:, None])
   cosine = jnp.where(is_key, cosine, -jnp.inf)
   value, place = jax.lax.top_k(cosine, num_neighbors)
   # Earlier keys stand first, and top_k takes the first of equal values.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import neighbors as sk_neighbors
 
-from dnajax.evaluators import neighbors
+from dnajax.inference import neighbors
 from dnajax.shell import errors
 
 

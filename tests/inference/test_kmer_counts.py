@@ -6,7 +6,7 @@ import numpy as np
 import oracles
 import pytest
 
-from dnajax.evaluators import kmer_counts
+from dnajax.inference import kmer_counts
 from dnajax.tokens import bases as base_codes
 
 

@@ -1,0 +1,106 @@
+"""Probabilities that calls are right, and how good probabilities are."""
+
+import dataclasses
+
+import numpy as np
+
+_RIDGE = 1e-3
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Calibrator:
+  """Logistic regression of "the call is right" on evidence, made exact by steps.
+
+  Attributes:
+    mean, scale: [F] of the evidence it was fitted on.
+    weights: [F + 1], the last one of the constant.
+    said, was: [S], increasing: what the logistic regression says, and the share that is
+      right there (isotonic regression); between two of them a straight line.
+  """
+  mean: np.ndarray
+  scale: np.ndarray
+  weights: np.ndarray
+  said: np.ndarray
+  was: np.ndarray
+
+  def probability(self, evidence):
+    """[n, F] -> [n]."""
+    return np.interp(_logistic(_design(evidence, self.mean, self.scale) @ self.weights),
+                     self.said, self.was)
+
+
+def fit(evidence, is_right):
+  """A Calibrator.
+
+  Args:
+    evidence: [n, F] float.
+    is_right: [n] bool.
+  """
+  from scipy import optimize  # comes with JAX
+  evidence, is_right = np.asarray(evidence, np.float64), np.asarray(is_right, np.float64)
+  mean, scale = evidence.mean(axis=0), np.maximum(evidence.std(axis=0), 1e-6)
+  design = _design(evidence, mean, scale)
+
+  def loss(weights):
+    logits = design @ weights
+    gradient = design.T @ (_logistic(logits) - is_right) / len(design)
+    value = np.mean(np.logaddexp(0, logits) - is_right * logits)
+    penalty = np.append(np.full(len(weights) - 1, _RIDGE), 0)
+    return value + (penalty * weights**2).sum() / 2, gradient + penalty * weights
+
+  found = optimize.minimize(loss, np.zeros(design.shape[1]), jac=True, method="L-BFGS-B")
+  said = _logistic(design @ found.x)
+  order = np.argsort(said, kind="stable")
+  steps = optimize.isotonic_regression(is_right[order])
+  starts, sizes = steps.blocks[:-1], np.diff(steps.blocks)
+  # No step is certain: half an answer more of either kind.
+  was = (np.add.reduceat(is_right[order], starts) + 0.5) / (sizes + 1)
+  return Calibrator(mean, scale, found.x, np.add.reduceat(said[order], starts) / sizes,
+                    np.maximum.accumulate(was))
+
+
+def _logistic(logits):
+  return 1 / (1 + np.exp(-np.clip(logits, -50, 50)))
+
+
+def _design(evidence, mean, scale):
+  rows = (np.asarray(evidence, np.float64) - mean) / scale
+  # Beyond what was seen the evidence counts as the most extreme seen.
+  return np.concatenate([np.clip(rows, -4, 4), np.ones((len(rows), 1))], axis=1)
+
+
+def threshold(probabilities, precision):
+  """The lowest p so that those ≥ p are `precision` on average; the highest, if none is."""
+  ordered = np.sort(probabilities)[::-1]
+  means = np.cumsum(ordered) / np.arange(1, len(ordered) + 1)
+  enough = np.flatnonzero(means >= precision)
+  return float(ordered[enough[-1]] if len(enough) else ordered[0])
+
+
+def bins(probabilities, is_right, *, num_bins=10):
+  """Equally wide bins of probabilities, those that hold any: [(mean p, share right, n)]."""
+  probabilities, is_right = np.asarray(probabilities), np.asarray(is_right)
+  place = np.minimum((probabilities * num_bins).astype(int), num_bins - 1)
+  return [(float(probabilities[place == i].mean()), float(is_right[place == i].mean()),
+           int((place == i).sum())) for i in range(num_bins) if (place == i).any()]
+
+
+def expected_error(probabilities, is_right, *, num_bins=10):
+  """Expected calibration error (Guo et al. 2017, section 2) with equally wide bins."""
+  found = bins(probabilities, is_right, num_bins=num_bins)
+  total = sum(n for *_, n in found)
+  return sum(n / total * abs(said - was) for said, was, n in found)
+
+
+def auroc(scores, is_positive):
+  """Chance that a positive scores above a negative, ties half (Mann and Whitney 1947).
+
+  NaN where one of both is absent.
+  """
+  scores, is_positive = np.asarray(scores, np.float64), np.asarray(is_positive, bool)
+  num, others = is_positive.sum(), (~is_positive).sum()
+  if not num or not others:
+    return float("nan")
+  from scipy import stats
+  ranks = stats.rankdata(scores)
+  return float((ranks[is_positive].sum() - num * (num + 1) / 2) / (num * others))

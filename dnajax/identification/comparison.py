@@ -1,0 +1,122 @@
+"""identify beside best hits, SINTAX, k-mers and the encoder alone: same library, same queries."""
+
+import dataclasses
+import os
+import time
+
+import numpy as np
+
+from dnajax.identification import calibration, programs
+from dnajax.identification import features as features_lib
+from dnajax.inference import neighbors
+
+_BATCH = 512
+METHODS = ("identify", "features", "kmers", "vsearch", "vsearch_default", "megablast", "blastn",
+           "sintax")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Answers:
+  """What a method says of Q queries; seconds include everything that depends on them.
+
+  names: {rank: [Q] numbers of names, -1 = none}.
+  scores: {rank: [Q]}, higher where the method is surer.
+  are_probabilities: whether a score claims to be the chance that the name is right.
+  """
+  names: dict
+  scores: dict
+  seconds: float
+  are_probabilities: bool = False
+
+
+def answer(made, queries, method, *, threads=None):
+  """(Answers of a method, None), or (None, why there are none).
+
+  Args:
+    made: identifier.Identifier, fitted.
+    queries: list of str, cleaned, on the strand of the references.
+    method: of METHODS. "features": the nearest reference by what identify searches by,
+      centred; "kmers": the same by 6-mers.
+    threads: of programs; default all cores.
+  """
+  start = time.perf_counter()
+  taxa = made.references.names
+  if method == "identify":
+    candidates = [made.candidates(queries[i:i + _BATCH], pad_to=min(_BATCH, len(queries)))
+                  for i in range(0, len(queries), _BATCH)]
+    parts = [made.probabilities(one, [len(text) for text in queries[i * _BATCH:][:_BATCH]])
+             for i, one in enumerate(candidates)]
+    names, likely = ({rank: np.concatenate([part[which][rank] for part in parts])
+                      for rank in taxa} for which in (0, 1))
+    return Answers(names, likely, time.perf_counter() - start, True), None
+  if method == "sintax":
+    found, reason = programs.sintax(queries, made.references.sequences, taxa, threads=threads)
+    if found is None:
+      return None, reason
+    return Answers({rank: numbers for rank, (numbers, _) in found.items()},
+                   {rank: shares for rank, (_, shares) in found.items()},
+                   time.perf_counter() - start, True), None
+  if method in programs.PROGRAMS:
+    found, reason = programs.search(queries, made.references.sequences, method, threads=threads)
+    if found is None:
+      return None, reason
+    ids, scores = found
+  else:
+    ids, scores = _nearest(made, queries, method)
+  has = ids >= 0
+  return Answers({rank: np.where(has, column[ids], -1) for rank, column in taxa.items()},
+                 dict.fromkeys(taxa, scores), time.perf_counter() - start), None
+
+
+def _nearest(made, queries, method):
+  features, keys, centre = made.features, made.keys, made.centre
+  if method == "kmers" and features.name != features_lib.Kmers.name:
+    features = features_lib.Kmers()
+    rows = features.rows(made.references.sequences)
+    centre = features.mean(rows)
+    keys = features.less(rows, centre)
+  rows = features.less(features.rows(queries), centre)
+  ids, cosines = neighbors.nearest(rows, keys, 1)
+  return ids[:, 0], cosines[:, 0]
+
+
+def measure(answers, wanted):
+  """How good the answers are at each rank.
+
+  Args:
+    answers: Answers.
+    wanted: {rank: [Q] numbers of the true names; -1: nobody knows; -2: a name that the
+      references do not have}.
+
+  Returns:
+    {rank: {"accuracy": of queries whose name the references have; "auroc": chance that a
+    query whose name they do not have is less sure than one whose name they have;
+    "calibration_error": of probabilities, of all queries, else NaN; "num", "num_unknown"}}.
+  """
+  out = {}
+  for rank, names in answers.names.items():
+    asked = wanted[rank] != -1
+    truth, said, score = wanted[rank][asked], names[asked], answers.scores[rank][asked]
+    known = truth >= 0
+    right = (said == truth) & known
+    out[rank] = {
+        "accuracy": float(right[known].mean()) if known.any() else float("nan"),
+        "auroc": calibration.auroc(score, known),
+        "calibration_error": calibration.expected_error(score, right)
+                             if answers.are_probabilities and len(right) else float("nan"),
+        "num": int(known.sum()), "num_unknown": int((~known).sum())}
+  return out
+
+
+def how(method, made):
+  """A method in words, for protocols and tables."""
+  words = {"identify": f"dnajax identify ({made.features.name})",
+           "features": f"nearest by {made.features.name}, centred",
+           "kmers": "nearest by square roots of 6-mer shares, centred",
+           "sintax": "SINTAX (VSEARCH)"}
+  return words.get(method) or programs.PROGRAMS[method].name
+
+
+def threads(number):
+  """How many a program uses."""
+  return number or os.cpu_count()

@@ -1,0 +1,172 @@
+"""Names with probabilities: a library that was searched against itself first."""
+
+import dataclasses
+import functools
+import itertools
+
+import numpy as np
+
+from data_pipelines import cleaning as cleaning_lib
+from data_pipelines import kmer_text
+from dnajax.identification import shortlist
+from dnajax.inference import strands
+from dnajax.shell import errors
+from dnajax.tokens import bases as base_codes
+
+TYPICAL = 658          # base pairs of a barcode; only a unit of lengths
+_SHORTEST = 30         # base pairs of a query of which anything is said
+_MOST_PROFILED = 10_000  # references that say what the right strand looks like
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Call:
+  """What is said of one query.
+
+  Attributes:
+    query: its id.
+    names: {rank: name of the likeliest taxon, "" if no candidate has one}, high to low.
+    probabilities: {rank: that the name is right}; 0 without a name.
+    is_called: {rank: whether it is likely enough}.
+    hits: [(id of a reference, cosine, identity, overlap in bp)], the best first; empty
+      for a query that cannot be read.
+    length: base pairs of the query.
+    is_reversed: whether its other strand was read.
+  """
+  query: str
+  names: dict
+  probabilities: dict
+  is_called: dict
+  hits: list
+  length: int
+  is_reversed: bool = False
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Identifier:
+  """References, what they are searched by, and how far an answer can be trusted.
+
+  Attributes:
+    references: references.References.
+    features: of features.py.
+    keys: [N, D] features of the references less `centre`.
+    centre: [D].
+    weight: of the cosine in a score, see `shortlist.Candidates.scores`.
+    calibrators: {rank: calibration.Calibrator}; of a rank without one nothing is known
+      beyond what is known of those below it.
+    thresholds: {rank: the lowest probability at which a call is made by default}.
+    report: what was found when the library was searched against itself, JSON-serialisable.
+    strand: "forward", "reverse" or "either", see `inference.strands`.
+    cleaning: of the queries' letters.
+  """
+  references: object
+  features: object
+  keys: object
+  centre: np.ndarray
+  weight: float
+  calibrators: dict
+  thresholds: dict
+  report: dict
+  strand: str = "forward"
+  cleaning: cleaning_lib.Cleaning = cleaning_lib.Cleaning()
+
+  def identify(self, sequences, *, ids=None, min_probability=None, batch_size=512):
+    """Calls for some sequences.
+
+    Args:
+      sequences: list of str as they are written.
+      ids: their names; default 0, 1, ….
+      min_probability: of a call; default what the calibration found for each rank; 0
+        calls always.
+      batch_size: sequences per step.
+
+    Returns:
+      List of Call.
+    """
+    ids = [str(i) for i in range(len(sequences))] if ids is None else ids
+    return list(self.stream(zip(ids, sequences, strict=True),
+                            min_probability=min_probability, batch_size=batch_size))
+
+  def stream(self, pairs, *, min_probability=None, batch_size=512):
+    """Yields a Call for each (id, sequence), in constant memory; order kept."""
+    source = iter(pairs)
+    while chunk := list(itertools.islice(source, batch_size)):
+      bases = [self._clean(*pair) for pair in chunk]
+      bases, is_reversed = self._turn(bases)
+      texts = [text.decode("ascii", "replace") for text in bases]
+      candidates = self.candidates(texts, pad_to=batch_size)
+      yield from self._calls([name for name, _ in chunk], texts, is_reversed, candidates,
+                             min_probability)
+
+  def candidates(self, sequences, *, pad_to=0, groups=None):
+    """shortlist.Candidates of cleaned sequences; `pad_to` keeps shapes, hence programs."""
+    more = max(pad_to - len(sequences), 0)
+    rows = self.features.less(self.features.rows(sequences + ["A" * 60] * more), self.centre)
+    found = shortlist.find(rows, sequences + [""] * more, self.keys, self.references.sequences,
+                           groups=groups)
+    return dataclasses.replace(found, **{
+        field.name: getattr(found, field.name)[:len(sequences)]
+        for field in dataclasses.fields(found)})
+
+  def probabilities(self, candidates, lengths):
+    """(numbers of names, probabilities), {rank: [Q]} each, high to low.
+
+    A calibrator says how likely a name is if the one below it is wrong or unknown; and
+    where the one below is right, it is right: p = p_below + (1 - p_below) · p_calibrated.
+    """
+    scores = candidates.scores(self.weight)
+    found = shortlist.lineages(candidates, scores, self.references.names)
+    labels = {rank: label for rank, (label, _) in found.items()}
+    likely, below = {}, np.zeros(len(lengths))
+    for rank, (_, evidence) in reversed(found.items()):
+      known = self.calibrators.get(rank)
+      own = (np.zeros(len(lengths)) if known is None else
+             known.probability(with_length(evidence, lengths)))
+      likely[rank] = np.where(labels[rank] >= 0, below + (1 - below) * own, 0)
+      below = np.maximum(below, likely[rank])
+    return labels, {rank: likely[rank] for rank in labels}
+
+  def _turn(self, bases):
+    if self.strand == "forward":
+      return bases, [False] * len(bases)
+    turn = [True] * len(bases)
+    if self.strand == "either":
+      turn = [bool(strands.is_reversed(base_codes.encode(text)[None], self._gain)[0])
+              for text in bases]
+    return [strands.reverse_complement(text) if one else text
+            for text, one in zip(bases, turn, strict=True)], turn
+
+  def _clean(self, name, text):
+    try:
+      return self.cleaning.clean(text)
+    except kmer_text.NoOverlapError as error:
+      raise errors.UserError(f"Sequence {name!r} has blanks: {error}.") from error
+
+  @functools.cached_property
+  def _gain(self):
+    """Of the references, see `strands.gain`."""
+    some = self.references.sequences[:_MOST_PROFILED]
+    return strands.gain(strands.profile(base_codes.encode_batch(
+        [text.encode() for text in some], max(map(len, some)))))
+
+  def _calls(self, ids, texts, is_reversed, candidates, least):
+    labels, likely = self.probabilities(candidates, [len(text) for text in texts])
+    scores = candidates.scores(self.weight)
+    order = np.argsort(-scores, axis=1, kind="stable")
+    for q, (name, text) in enumerate(zip(ids, texts, strict=True)):
+      is_read = sum(map(text.count, "ACGT")) >= _SHORTEST
+      names = {rank: self.references.name(rank, column[q]) if is_read else ""
+               for rank, column in labels.items()}
+      values = {rank: float(column[q]) if is_read else 0.0 for rank, column in likely.items()}
+      called = {rank: bool(names[rank]) and values[rank] >= (
+          self.thresholds.get(rank, np.inf) if least is None else least) for rank in names}
+      hits = [(self.references.ids[candidates.ids[q, m]], float(candidates.cosines[q, m]),
+               float(candidates.identities[q, m]), int(candidates.overlaps[q, m]))
+              for m in order[q] if np.isfinite(scores[q, m]) and is_read]
+      yield Call(name, names, values, called, hits, len(text), is_reversed[q])
+
+
+def with_length(evidence, lengths):
+  """[Q, 2] evidence -> [Q, 5]: with the length, and what both are worth at such a length."""
+  length = np.log(np.maximum(np.asarray(lengths, np.float64), 1) / TYPICAL)[:, None]
+  length = np.minimum(length, 0)
+  return np.concatenate([evidence, length, evidence * length], axis=1)

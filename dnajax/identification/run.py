@@ -1,0 +1,109 @@
+"""A library and a file of queries -> a file of calls, with a summary and a picture."""
+
+import collections
+import dataclasses
+import time
+
+import tqdm
+
+from data_pipelines import sequences
+from dnajax.identification import call_files, index
+from dnajax.shell import errors, files
+
+
+def prepare(directory, embedder, overwrite, fit, *, strand):
+  """An Identifier: from an index, or fitted and then kept in one.
+
+  Args:
+    directory: of the index; None for none.
+    embedder: inference.embedder.Embedder, or None.
+    overwrite: whether an index may be replaced.
+    fit: () -> Identifier; None if there is only the index.
+    strand: of the queries.
+
+  Raises:
+    UserError: the index is of other references or of another encoder.
+  """
+  if fit is None:
+    return dataclasses.replace(index.load(directory, embedder), strand=strand)
+  if directory and (files.path(directory) / index.SUMMARY).exists() and not overwrite:
+    raise errors.UserError(
+        f"{directory} holds an index already. Leave --references out to use it, or add "
+        "--overwrite to make it again.")
+  made = fit()
+  if directory:
+    index.save(directory, made,
+               model=index.model_fingerprint(embedder) if embedder else "")
+    print(f"index: {directory}")
+  return made
+
+
+def identify_file(made, queries, output, *, columns=None, kind="tsv", min_probability=None,
+                  num_hits=5, batch_size=512):
+  """Writes the calls of a file of queries; says and draws what was called.
+
+  Args:
+    made: identifier.Identifier.
+    queries: path.
+    output: path.
+    columns: {field: column} of the queries.
+    kind, num_hits: see `call_files.open_file`.
+    min_probability, batch_size: see `Identifier.identify`.
+
+  Returns:
+    dict: num_queries, num_unread, called {rank: number}, seconds.
+  """
+  read = lambda: sequences.read(queries, columns)
+  total = sum(1 for _ in tqdm.tqdm(read(), desc="counting", unit=" queries", unit_scale=True,
+                                   delay=2, leave=False))
+  start = time.perf_counter()
+  called, num_unread, num_reversed = collections.Counter(), 0, 0
+  pairs = ((record.id, record.sequence) for record in read())
+  calls = made.stream(pairs, min_probability=min_probability,
+                      batch_size=max(1, min(batch_size, total)))
+  with call_files.open_file(output, kind, made.references.ranks, num_hits=num_hits) as write:
+    for call in tqdm.tqdm(calls, total=total, unit=" queries", unit_scale=True,
+                          mininterval=0.5, delay=1):
+      write(call)
+      called.update(rank for rank, is_called in call.is_called.items() if is_called)
+      num_unread += not call.hits
+      num_reversed += call.is_reversed
+  seconds = time.perf_counter() - start
+  if not total:
+    raise errors.UserError(f"{queries} holds no sequence.")
+  found = {"num_queries": total, "num_unread": num_unread,
+           "called": {rank: called[rank] for rank in made.references.ranks},
+           "seconds": seconds}
+  _say(made, found, num_reversed, output)
+  return found
+
+
+def _say(made, found, num_reversed, output):
+  total = found["num_queries"]
+  print(f"{total:,} queries in {found['seconds']:.1f} s, "
+        f"{total / found['seconds']:,.0f} queries/s")
+  if found["num_unread"]:
+    print(f"{found['num_unread']:,} queries have too few known bases to be compared")
+  if num_reversed:
+    print(f"{num_reversed:,} queries were turned")
+  for rank, number in found["called"].items():
+    known = made.report["ranks"].get(rank)
+    print(f"  {rank:<10} called {number / total:6.1%}" + (
+        f"   where the probability is at least {known['threshold']:.2f}" if known else ""))
+  print(f"calls: {output}")
+  stem = files.path(output).with_suffix("")
+  if made.references.problems:
+    path = stem.with_name(stem.name + ".references.tsv")
+    files.write_text(path, "kind\twhat\n" + "".join(
+        f"{kind}\t{text}\n" for kind, text in made.references.problems))
+    print(f"odd references: {path}")
+  try:
+    from dnajax.identification import figures
+    drawn = figures.reliability(made.report, {
+        rank: number / total for rank, number in found["called"].items()})
+  except ImportError:
+    print("No picture: matplotlib is not installed (pip install 'dnajax[eval]').")
+    return
+  path = stem.with_name(stem.name + ".png")
+  files.write_atomically(path, lambda part: drawn.savefig(part, format="png", dpi=150))
+  print(f"picture: {path}")

@@ -1,0 +1,85 @@
+"""Candidates of queries: the nearest references, aligned with the query."""
+
+import dataclasses
+
+import numpy as np
+
+from dnajax.identification import alignment
+from dnajax.inference import neighbors
+
+DEPTH = 16          # references that are aligned with a query
+LEAST = 0.6         # lower identities are not told apart
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Candidates:
+  """M references for each of Q queries, the most similar one first."""
+  ids: np.ndarray         # [Q, M] int32
+  cosines: np.ndarray     # [Q, M] float32, of centred features; -inf: no such candidate
+  identities: np.ndarray  # [Q, M] float32, at least LEAST
+  overlaps: np.ndarray    # [Q, M] int32, base pairs
+
+  def scores(self, weight):
+    """[Q, M] float64: identity + weight · cosine; -inf where there is none.
+
+    weight: inf for the cosine alone.
+    """
+    if np.isinf(weight):
+      return self.cosines.astype(np.float64)
+    out = self.identities + weight * np.where(np.isfinite(self.cosines), self.cosines, 0.0)
+    return np.where(np.isfinite(self.cosines), out, -np.inf)
+
+
+def find(rows, sequences, keys, key_sequences, *, groups=None, depth=DEPTH):
+  """Candidates of queries.
+
+  Args:
+    rows: [Q, D] centred features of the queries, see `neighbors.nearest`.
+    sequences: [Q] str, of the queries.
+    keys, key_sequences: the same of the references.
+    groups: see `neighbors.nearest`.
+    depth: M, fewer if there are fewer references.
+  """
+  ids, cosines = neighbors.nearest(rows, keys, min(depth, keys.shape[0]), groups=groups)
+  identities = np.full(ids.shape, LEAST, np.float32)
+  overlaps = np.zeros(ids.shape, np.int32)
+  is_there = np.isfinite(cosines)
+  for q, (query, row, there) in enumerate(zip(sequences, ids.tolist(), is_there, strict=True)):
+    for m in np.flatnonzero(there):
+      identities[q, m], overlaps[q, m] = alignment.identity(
+          query, key_sequences[row[m]], at_least=LEAST)
+  return Candidates(ids, cosines, identities, overlaps)
+
+
+def lineages(candidates, scores, names):
+  """The names of the best candidates, and how clear they are.
+
+  A name comes from the best candidate that has one at its rank, among those that are not
+  at odds with the names of higher ranks: so a lineage is one.
+
+  Args:
+    candidates: Candidates.
+    scores: [Q, M] of them.
+    names: {rank: [N] int32 of the references, -1 = none}, high to low.
+
+  Returns:
+    {rank: (label [Q] int32, -1 where none has one; evidence [Q, 2] float64: the score of
+    the candidate that gives it, and by how much that is above the best one of another
+    label (above the last candidate, where all agree))}.
+  """
+  rows = np.arange(len(scores))
+  fits = np.isfinite(scores)
+  last = np.where(fits, scores, np.inf).min(axis=1)
+  found = {}
+  for rank, column in names.items():
+    labels = np.where(np.isfinite(scores), column[candidates.ids], -1)       # [Q, M]
+    best = np.where(fits & (labels >= 0), scores, -np.inf).argmax(axis=1)
+    label = np.where((fits & (labels >= 0)).any(axis=1), labels[rows, best], -1)
+    has = label >= 0
+    is_other = (labels >= 0) & (labels != label[:, None])
+    others = np.where(is_other, scores, -np.inf).max(axis=1)
+    top = np.where(has, scores[rows, best], 0)
+    margin = np.where(has, top - np.where(np.isfinite(others), others, last), 0)
+    found[rank] = label.astype(np.int32), np.stack([top, margin], axis=1)
+    fits = fits & ((labels == label[:, None]) | (labels < 0) | ~has[:, None])
+  return found

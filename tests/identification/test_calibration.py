@@ -1,0 +1,74 @@
+"""Probabilities against their definitions, slowly."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from dnajax.identification import calibration
+
+RNG = np.random.default_rng(0)
+
+
+def made_up(num=4_000):
+  """Evidence, and answers that are right as often as a known curve says."""
+  evidence = RNG.normal(size=(num, 2)) * [1.0, 30.0] + [5.0, -40.0]
+  likely = 1 / (1 + np.exp(-2 * (evidence[:, 0] - 5) - .05 * (evidence[:, 1] + 40)))
+  return evidence, RNG.random(num) < likely, likely
+
+
+def test_probabilities_are_what_the_answers_came_from():
+  evidence, is_right, likely = made_up()
+  said = calibration.fit(evidence, is_right).probability(evidence)
+  assert np.abs(said - likely).mean() < .03
+  others, is_right, _ = made_up()
+  fresh = calibration.fit(evidence, is_right).probability(others)
+  assert ((fresh > 0) & (fresh < 1)).all()
+
+
+def test_a_curve_that_is_no_logistic_one_is_learned_too():
+  evidence = RNG.random((5_000, 1))
+  likely = np.where(evidence[:, 0] > .5, .9, .2)
+  is_right = RNG.random(5_000) < likely
+  said = calibration.fit(evidence, is_right).probability(evidence)
+  assert calibration.expected_error(said, is_right) < .02
+  assert np.abs(said - likely).mean() < .04
+
+
+def test_answers_that_are_all_right_are_nearly_but_not_quite_certain():
+  said = calibration.fit(RNG.random((50, 2)), np.ones(50, bool)).probability([[9, 9], [0, 0]])
+  assert (said > .98).all() and (said < 1).all()
+
+
+def test_better_evidence_never_lowers_a_probability():
+  evidence, is_right, _ = made_up()
+  fitted = calibration.fit(evidence, is_right)
+  line = np.stack([np.linspace(0, 10, 50), np.full(50, -40)], axis=1)
+  assert (np.diff(fitted.probability(line)) >= 0).all()
+
+
+def test_calibration_error_is_the_weighted_gap_of_ten_bins():
+  said, is_right = RNG.random(500), RNG.random(500) < .5
+  want = 0
+  for low in np.arange(10) / 10:
+    inside = (said >= low) & (said < low + .1)
+    want += inside.mean() * abs(said[inside].mean() - is_right[inside].mean())
+  assert calibration.expected_error(said, is_right) == pytest.approx(want)
+  assert sum(n for *_, n in calibration.bins(np.array([0., 1., 1.]), [0, 1, 1])) == 3
+
+
+def test_auroc_is_the_share_of_pairs_in_order():
+  scores, positive = RNG.integers(0, 6, 40), RNG.random(40) < .4
+  pairs = itertools.product(scores[positive], scores[~positive])
+  want = np.mean([1 if a > b else .5 if a == b else 0 for a, b in pairs])
+  assert calibration.auroc(scores, positive) == pytest.approx(want)
+  assert np.isnan(calibration.auroc([1, 2], [True, True]))
+
+
+def test_threshold_is_the_lowest_with_the_precision():
+  said = RNG.random(300)
+  found = calibration.threshold(said, .8)
+  assert said[said >= found].mean() >= .8
+  lower = said[said < found].max()
+  assert said[said >= lower].mean() < .8
+  assert calibration.threshold([.1, .3, .2], .95) == .3      # never: the surest only

@@ -1,0 +1,177 @@
+"""A library that names sequences: right where it is sure, the same however it is asked."""
+
+import dataclasses
+
+import libraries
+import numpy as np
+import pytest
+
+from dnajax.identification import calibration, comparison, features, fitting, index, novelty
+from dnajax.identification import references as references_lib
+from dnajax.inference import strands
+from dnajax.shell import errors
+
+NAMED = libraries.rows()
+
+
+@pytest.fixture(scope="module")
+def library():
+  references, queries = libraries.split(NAMED, libraries.is_last_species)
+  lines = []
+  made = fitting.fit(references, [features.Kmers()], say=lines.append)
+  assert any("6-mers" in line for line in lines)
+  return made, [text for _, text, _ in queries], [names for *_, names in queries]
+
+
+def as_tuple(call):
+  return (call.query, tuple(call.names.items()), tuple(call.is_called.items()),
+          [name for name, *_ in call.hits])
+
+
+def test_unseen_species_get_the_right_genus_and_family(library):
+  made, queries, names = library
+  calls = made.identify(queries)
+  for rank in ("family", "genus"):
+    assert np.mean([call.names[rank] == one[rank]
+                    for call, one in zip(calls, names, strict=True)]) > .9
+  assert np.mean([call.probabilities["species"] for call in calls]) < .5   # none is known
+
+
+def test_a_sequence_of_the_references_is_found_with_identity_one(library):
+  made, _, _ = library
+  text = made.references.sequences[7]
+  (call,) = made.identify([text.lower()])
+  name, cosine, identity, overlap = call.hits[0]
+  assert made.references.sequences[made.references.ids.index(name)] == text
+  assert identity == 1 and overlap == len(text) and cosine == pytest.approx(1, abs=1e-3)
+
+
+def test_no_rank_is_less_likely_than_one_below_it(library):
+  made, queries, _ = library
+  for call in made.identify(queries + made.references.sequences[:20]):
+    values = list(call.probabilities.values())
+    assert values == sorted(values, reverse=True) and 0 <= min(values) <= max(values) <= 1
+
+
+def test_what_is_asked_together_does_not_change_a_call(library):
+  made, queries, _ = library
+  want = [as_tuple(call) for call in made.identify(queries, batch_size=64)]
+  got = [as_tuple(call) for call in made.identify(queries, batch_size=5)]
+  assert want == got
+
+
+def test_the_lowest_probability_decides_what_is_called(library):
+  made, queries, _ = library
+  assert all(all(call.is_called.values()) for call in made.identify(queries, min_probability=0))
+  for call in made.identify(queries, min_probability=.7):
+    assert call.is_called == {rank: p >= .7 for rank, p in call.probabilities.items()}
+
+
+def test_reads_of_either_strand_are_named_alike(library):
+  made, queries, _ = library
+  turned = [strands.reverse_complement(text.encode()).decode() for text in queries]
+  either = dataclasses.replace(made, strand="either")
+  straight, other = either.identify(queries), either.identify(turned)
+  assert not any(call.is_reversed for call in straight)
+  assert all(call.is_reversed for call in other)
+  assert [call.names for call in straight] == [call.names for call in other]
+
+
+def test_what_cannot_be_read_is_not_named(library):
+  made, _, _ = library
+  for call in made.identify(["", "ACGT", "N" * 300, "?" * 100]):
+    assert not any(call.names.values()) and not any(call.is_called.values())
+
+
+def test_probabilities_are_as_often_right_as_they_say():
+  references, queries = libraries.split(libraries.rows(seed=1, genera=5, individuals=5),
+                                        libraries.is_last_species)
+  made = fitting.fit(references, [features.Kmers()], say=lambda line: None)
+  calls = made.identify([text for _, text, _ in queries])
+  right = [call.names["genus"] == row[2]["genus"]
+           for call, row in zip(calls, queries, strict=True)]
+  said = [call.probabilities["genus"] for call in calls]
+  assert abs(np.mean(said) - np.mean(right)) < .1
+  assert made.report["ranks"]["genus"]["calibration_error"] < .1
+
+
+def test_features_that_find_fewer_taxa_are_not_taken():
+  class Useless(features.Encoder):
+    def __init__(self):
+      pass
+
+    def rows(self, sequences):
+      return np.random.default_rng(0).normal(size=(len(sequences), 8)).astype(np.float32)
+
+  references, _ = libraries.split(NAMED, libraries.is_last_species)
+  made = fitting.fit(references, [Useless(), features.Kmers()], say=lambda line: None)
+  assert made.features.name == "6-mers" and set(made.report["features"]) == {"encoder", "6-mers"}
+
+
+def test_only_species_the_encoder_does_not_know_play_queries_if_they_are_enough(monkeypatch):
+  references, _ = libraries.split(NAMED, libraries.is_last_species)
+  is_novel = np.array([name.endswith("00") for name in references.ids])
+  said = []
+  few = fitting.fit(references, [features.Kmers()], is_novel=is_novel, say=said.append)
+  assert few.report["is_trained_on"] and any("too high" in line for line in said)
+  monkeypatch.setattr(fitting, "ENOUGH", 5)
+  enough = fitting.fit(references, [features.Kmers()], is_novel=is_novel, say=said.append)
+  assert not enough.report["is_trained_on"]
+  assert enough.report["features"]["6-mers"]["num"] <= is_novel.sum()
+
+
+def test_an_index_gives_the_same_calls_and_refuses_damage(library, tmp_path):
+  made, queries, _ = library
+  index.save(tmp_path / "index", made, model="")
+  again = index.load(tmp_path / "index")
+  assert again.references.fingerprint() == made.references.fingerprint()
+  for a, b in zip(made.identify(queries), again.identify(queries), strict=True):
+    assert as_tuple(a) == as_tuple(b) and a.probabilities == b.probabilities
+  path = tmp_path / "index" / index.NAME
+  content = bytearray(path.read_bytes())
+  content[len(content) // 2] ^= 1
+  path.write_bytes(content)
+  with pytest.raises(errors.UserError, match="damaged.*--overwrite"):
+    index.load(tmp_path / "index")
+  with pytest.raises(errors.UserError, match="no index"):
+    index.load(tmp_path)
+
+
+def test_left_out_taxa_are_wholly_left_out_and_are_queries():
+  references = references_lib.collect(NAMED)
+  kept, ids = novelty.hold_out(references, shares={
+      "family": .3, "genus": .1, "species": .1, "sequence": .1})
+  assert not {references.ids[i] for i in ids} & set(kept.ids)
+  assert len(ids) + len(kept.ids) == len(references.ids)
+  names = {rank: column[ids] for rank, column in references.names.items()}
+  wanted = novelty.wanted(kept, names)
+  assert (wanted["family"] == -2).any() and (wanted["family"] >= 0).any()
+  for rank, column in wanted.items():
+    assert not np.isin(names[rank][column == -2], kept.names[rank]).any()
+  assert ((wanted["family"] == -2) <= (wanted["species"] == -2)).all()
+
+
+def test_a_comparison_scores_known_names_and_ranks_unknown_ones(library):
+  made, queries, names = library
+  wanted = novelty.number(made.references, names)
+  assert (wanted["species"] == -2).all() and (wanted["genus"] >= 0).all()
+  for method in ("identify", "features"):
+    answers, reason = comparison.answer(made, queries, method)
+    found = comparison.measure(answers, wanted)
+    assert reason is None and found["genus"]["accuracy"] > .9
+    assert np.isnan(found["species"]["accuracy"]) and found["species"]["num_unknown"] == len(
+        queries)
+  calls = made.identify(queries)
+  answers, _ = comparison.answer(made, queries, "identify")
+  np.testing.assert_allclose(answers.scores["genus"],
+                             [call.probabilities["genus"] for call in calls])
+
+
+def test_measures_are_the_definitions():
+  answers = comparison.Answers(
+      {"genus": np.array([0, 1, 1, 2])}, {"genus": np.array([.9, .8, .3, .6])}, 1.0, True)
+  found = comparison.measure(answers, {"genus": np.array([0, 0, -2, -1])})["genus"]
+  assert found["accuracy"] == .5 and found["num"] == 2 and found["num_unknown"] == 1
+  assert found["auroc"] == 1
+  assert found["calibration_error"] == pytest.approx(calibration.expected_error(
+      [.9, .8, .3], [True, False, False]))

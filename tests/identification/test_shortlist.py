@@ -1,0 +1,67 @@
+"""Candidates and lineages against loops."""
+
+import numpy as np
+
+from dnajax.identification import shortlist
+
+RNG = np.random.default_rng(0)
+NAMES = {"family": np.array([0, 0, 1, 1, -1, 1]), "genus": np.array([0, 1, 2, -1, 2, 3])}
+
+
+def some(num=30, depth=5):
+  ids = np.stack([RNG.permutation(6)[:depth] for _ in range(num)])
+  cosines = np.sort(RNG.random((num, depth)))[:, ::-1].astype(np.float32)
+  cosines[0, 3:] = -np.inf
+  return shortlist.Candidates(ids, cosines, RNG.random((num, depth)).astype(np.float32),
+                              np.full((num, depth), 100))
+
+
+def slow_lineage(ids, scores):
+  """High to low: the best candidate that has a name and agrees with the names so far."""
+  said = {}
+  for rank, column in NAMES.items():
+    fitting = [(score, -place) for place, (i, score) in enumerate(zip(ids, scores, strict=True))
+               if np.isfinite(score) and column[i] >= 0 and all(
+                   NAMES[high][i] in (-1, name) for high, name in said.items() if name >= 0)]
+    said[rank] = column[ids[-max(fitting)[1]]] if fitting else -1
+  return said
+
+
+def test_lineages_are_consistent_and_the_best():
+  candidates = some()
+  scores = candidates.scores(.3)
+  found = shortlist.lineages(candidates, scores, NAMES)
+  for q in range(len(scores)):
+    want = slow_lineage(candidates.ids[q].tolist(), scores[q].tolist())
+    assert {rank: label[q] for rank, (label, _) in found.items()} == want
+
+
+def test_evidence_is_the_score_and_its_lead_over_another_name():
+  candidates = some()
+  scores = candidates.scores(.5)
+  label, evidence = shortlist.lineages(candidates, scores, {"genus": NAMES["genus"]})["genus"]
+  for q in range(len(scores)):
+    names = NAMES["genus"][candidates.ids[q]]
+    mine = scores[q][(names == label[q])].max()
+    others = scores[q][(names >= 0) & (names != label[q]) & np.isfinite(scores[q])]
+    lead = mine - (others.max() if len(others) else scores[q][np.isfinite(scores[q])].min())
+    np.testing.assert_allclose(evidence[q], [mine, lead], atol=1e-7)
+
+
+def test_scores_mix_identity_and_cosine_and_leave_out_what_is_not_there():
+  candidates = some()
+  np.testing.assert_allclose(candidates.scores(.2)[1],
+                             candidates.identities[1] + .2 * candidates.cosines[1], atol=1e-6)
+  np.testing.assert_array_equal(candidates.scores(np.inf), candidates.cosines)
+  assert np.isneginf(candidates.scores(0)[0, 3:]).all()
+
+
+def test_members_of_the_own_group_are_no_candidates():
+  rows = RNG.normal(size=(8, 4)).astype(np.float32)
+  groups = np.array([0, 0, 1, 1, 2, 2, 2, -1])
+  texts = ["ACGT" * 20] * 8
+  found = shortlist.find(rows, texts, rows, texts, groups=(groups, groups), depth=8)
+  for q, group in enumerate(groups):
+    there = found.ids[q][np.isfinite(found.cosines[q])]
+    want = set(range(8)) - ({i for i in range(8) if groups[i] == group} if group >= 0 else set())
+    assert set(there.tolist()) == want
