@@ -12,6 +12,8 @@ Variants, chosen with --config=configs/barcode_id.py:NAME
   default    a prepared table of barcodes of one marker (data.name=barcodes/NAME)
   quick      half of the width, a third of the updates
   unlabelled  no names are needed: features as similar as the aligned sequences are
+  broad      hundreds of thousands of barcodes, split pretrain: an encoder for libraries
+             that it has not seen (dnajax.identify); 2 epochs
   bag        k-mers instead of letters at places: sequences of any length, any marker
   simulated  the simulated barcodes that are generated on first use
   tiny       for tests
@@ -58,6 +60,12 @@ VARIANTS = {
     "unlabelled": dict(
         encoder=dict(dropout=0.0), optimizer=dict(no_decay=()),
         losses=dict(alike=dict(name="identity"))),
+    "broad": dict(
+        num_epochs=2, batch_size=256,
+        data=dict(name="barcodes/animals", split="pretrain"),
+        checkpoint=dict(every_steps=1_000),
+        # Only on demand: what the names of its own species say would flatter it.
+        evals={name: dict(every_steps=-1) for name in shared.LIBRARY_EVALS}),
     "bag": dict(tokens=dict(align_to=""), encoder=dict(name="kmer_bag")),
     "simulated": dict(
         num_epochs=10,

@@ -8,7 +8,7 @@ import re
 from data_pipelines import sequences
 from dnajax.shell import errors
 
-KEYS = ("sequence", "id", "species")
+KEYS = ("sequence", "id", "species", "bin")
 
 
 def digest(bases):
@@ -72,8 +72,9 @@ def load(arguments, *, by, cleaning, **read_options):
         continue
       if splits is not None:
         seen[split] += 1
-      if "species" in found:
-        found["species"].add(record.fields.get("species", ""))
+      for rank in ("species", "bin"):
+        if rank in found:
+          found[rank].add(record.fields.get(rank, ""))
       if "id" in found:
         found["id"].add(record.id)
       if "sequence" in found:

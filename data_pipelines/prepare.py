@@ -147,7 +147,7 @@ def _barcodes_from_flags():
       FLAGS.input, FLAGS.data_dir, name=FLAGS.name, preset=FLAGS.preset,
       columns=prepare_flags.columns(), header_pattern=FLAGS.header_pattern,
       absent=FLAGS.absent, exclude=FLAGS.exclude, exclude_by=FLAGS.exclude_by,
-      deduplicate=FLAGS.deduplicate, overwrite=FLAGS.overwrite,
+      hold_out=FLAGS.hold_out, deduplicate=FLAGS.deduplicate, overwrite=FLAGS.overwrite,
       policy=prepare_flags.policy(cleaning.Cleaning(trim=FLAGS.trim)))
 
 

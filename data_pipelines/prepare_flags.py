@@ -10,7 +10,7 @@ FLAGS = flags.FLAGS
 
 # Flags of one kind of data set, refused with another one.
 _BARCODES = ("preset", "columns", "header_pattern", "absent", "exclude", "exclude_by",
-             "deduplicate", "min_length", "max_length", "max_unknown", "alphabet",
+             "hold_out", "deduplicate", "min_length", "max_length", "max_unknown", "alphabet",
              "on_bad_letters", "trim")
 _GENOME = ("windows", "window_length", "shortest_window", "stride", "start_offset",
            "n_policy", "split_by", "valid_share", "valid_contigs", "block_length", "seed")
@@ -53,7 +53,12 @@ def define():
   flags.DEFINE_multi_string(
       "exclude", [], "FILE or FILE:split1,split2: leave out what occurs there. Repeatable.")
   flags.DEFINE_list(
-      "exclude_by", ["sequence", "id"], "What counts as occurring: sequence, id, species.")
+      "exclude_by", ["sequence", "id"], "What counts as occurring: sequence, id, species, "
+      "bin.")
+  flags.DEFINE_float(
+      "hold_out", 0, "Share of the species that go to split unseen, with all their rows, so "
+      "that it can be measured what is made of species never seen; the others of a table "
+      "without splits then go to train.", lower_bound=0, upper_bound=0.9)
   flags.DEFINE_boolean(
       "deduplicate", False, "Keep only the first row of equal sequences, over all splits.")
   flags.DEFINE_integer("min_length", 1, "Base pairs.", lower_bound=1)

@@ -4,6 +4,7 @@ import collections
 import dataclasses
 import os
 import re
+import zlib
 
 import tqdm
 
@@ -11,6 +12,7 @@ from data_pipelines import cleaning, exclusion, presets, sequences, write
 from dnajax.shell import errors
 
 DEFAULT_SPLIT = "pretrain"
+UNSEEN = "unseen"   # of species that are held out
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Options:
   absent: list | None = None
   exclude: list = dataclasses.field(default_factory=list)
   exclude_by: list = dataclasses.field(default_factory=lambda: ["sequence", "id"])
+  hold_out: float = 0.0
   deduplicate: bool = False
   policy: cleaning.Policy = cleaning.Policy()
 
@@ -44,6 +47,9 @@ def prepare(inputs, data_dir, *, name=None, overwrite=False, show_progress=True,
   if options.preset not in ("auto", *presets.PRESETS):
     raise errors.UserError(f"--preset={options.preset}: unknown. Known: auto, "
                            f"{', '.join(presets.PRESETS)}.")
+  if not 0 <= options.hold_out <= 0.9:
+    raise errors.UserError(f"--hold_out={options.hold_out}: give a share of the species, "
+                           "from 0 to 0.9.")
   files = [parse_input(text) for text in inputs]
   name = write.config_name(name, files[0][1], otherwise="barcodes")
   recorded = dataclasses.asdict(options)
@@ -91,7 +97,10 @@ def fill(spool, files, options, *, show_progress):
       for record in sequences.read(path, **read_options):
         num_read += 1
         bar.update()
-        split = given_split or record.fields.get("split", DEFAULT_SPLIT)
+        split = given_split or record.fields.get(
+            "split", "train" if options.hold_out else DEFAULT_SPLIT)
+        if split and is_held_out(record.fields.get("species", ""), options.hold_out):
+          split = UNSEEN
         bases, reason = (None, "no_split") if not split else _clean(record, path, options)
         if not reason and needs_digest:
           key = exclusion.digest(bases)
@@ -109,6 +118,12 @@ def fill(spool, files, options, *, show_progress):
           raise errors.UserError(f"{path}, line {record.line}: {error}") from None
   return write.Source(num_read=num_read, dropped=dict(sorted(dropped.items())),
                       inputs=[os.path.basename(path) for _, path in files])
+
+
+def is_held_out(species, share):
+  """Whether a species is among a share of them: a function of its name, the same in every
+  file and version. Rows without a species are not held out."""
+  return bool(species) and zlib.crc32(species.encode()) < share * 2**32
 
 
 def _clean(record, path, options):
