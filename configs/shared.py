@@ -68,8 +68,16 @@ TINY_BARCODE_EVALS = dict(
 _OF_TOKENS = ("masked_loss", "token_map", "attention_map")
 LIBRARY_EVALS = {name: entry for name, entry in BARCODE_EVALS.items()
                  if name not in _OF_TOKENS}
+# dnajax.identify beside VSEARCH and SINTAX; BLAST+: methods, it takes minutes.
+LIBRARY_EVALS |= dict(
+    identification=dict(name="identification", every_steps=-1, key_split="train",
+                        query_split="unseen"),
+    identification_novelty=dict(name="identification", every_steps=-1, key_split="train",
+                                hold_out=True))
 TINY_LIBRARY_EVALS = {name: entry for name, entry in TINY_BARCODE_EVALS.items()
                       if name not in _OF_TOKENS}
+TINY_LIBRARY_EVALS |= {name: dict(batch_size=16, max_queries=50, methods=("identify", "kmers"))
+                       for name in ("identification", "identification_novelty")}
 
 # Where the held-out splits of BIOSCAN-5M have other names, and its size.
 BIOSCAN_EVALS = dict(

@@ -99,6 +99,7 @@ REGISTRIES = {kind: Registry(kind, entries) for kind, entries in {
         "token_map": "dnajax.evaluators.token_map:TokenMap",
         "attention_map": "dnajax.evaluators.attention_map:AttentionMap",
         "classification": "dnajax.evaluators.classification:Classification",
+        "identification": "dnajax.evaluators.identification:Identification",
     },
     "writer": {
         "json_lines": "dnajax.workdir.metrics:JsonLines",

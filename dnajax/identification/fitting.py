@@ -148,14 +148,14 @@ def _compare(references, features, pool, rank, seed, report):
 
 
 def _best_weight(candidates, labels, wanted):
-  """The first weight, unless another is better by more than the error of the difference."""
+  """The first weight, unless another is better by more than twice the error of that."""
   right = {weight: shortlist.lineages(candidates, candidates.scores(weight), {"": labels})[""][0]
            == wanted for weight in WEIGHTS}
   best = WEIGHTS[0]
   for weight in WEIGHTS[1:]:
     difference = right[weight].astype(float) - right[WEIGHTS[0]]
     error = difference.std() / np.sqrt(len(wanted))
-    if difference.mean() > error and right[weight].mean() > right[best].mean():
+    if difference.mean() > 2 * error and right[weight].mean() > right[best].mean():
       best = weight
   accuracy = float(right[best].mean())
   return dict(weight=best, accuracy=accuracy, error=float(

@@ -10,7 +10,6 @@ import pytest
 import tensorflow_datasets as tfds
 
 from data_pipelines import builder, cleaning, prepare, presets
-from data_pipelines.barcodes import ingest
 from dnajax.data import records as records_lib
 from dnajax.data import summary as summary_lib
 from dnajax.shell import errors, files
@@ -126,32 +125,6 @@ def test_a_whole_species_can_be_excluded(tmp_path):
                                                ("X2", "TTTT", "Apis", "", "test")])
   _, summary = prepare_rows(tmp_path, exclude=[other], exclude_by=["species"])
   assert summary["dropped"] == {"excluded_by_species": 1}
-
-
-def test_held_out_species_are_wholly_unseen_whatever_else_is_in_the_file(tmp_path):
-  rows = [(f"P{i}", "ACGTACGTAA", "Apis", f"Apis s{i % 20}") for i in range(200)]
-  rows.append(("P200", "ACGTACGTAA", "Apis", ""))
-  table = tmp_path / "rows.csv"
-  table.write_text("processid,nucleotides,genus,species\n" + "".join(
-      ",".join(row) + "\n" for row in rows))
-  directory, summary = ingest.prepare([str(table)], tmp_path / "data", hold_out=.3,
-                                      show_progress=False)
-  assert set(summary["splits"]) == {"train", "unseen"}
-  train, unseen = ({record["species"] for record in records(directory, split)}
-                   for split in ("train", "unseen"))
-  assert not train & unseen and "" in train
-  assert 2 <= len(unseen) <= 10 and len(train | unseen) == 21
-  assert unseen == {name for name in train | unseen if ingest.is_held_out(name, .3)}
-
-
-def test_rows_of_a_bin_can_be_excluded(tmp_path):
-  table, other = tmp_path / "rows.csv", tmp_path / "other.csv"
-  table.write_text("processid,nucleotides,bin_uri\nP1,ACGTACGT,B1\nP2,ACGTACGA,B2\n"
-                   "P3,ACGTACGC,\n")
-  other.write_text("processid,nucleotides,bin_uri\nX1,TTTT,B2\nX2,TTTT,\n")
-  _, summary = ingest.prepare([str(table)], tmp_path / "data", exclude=[str(other)],
-                              exclude_by=["bin"], show_progress=False)
-  assert summary["dropped"] == {"excluded_by_bin": 1}
 
 
 def test_an_unknown_split_of_the_excluded_file_is_refused(tmp_path):
