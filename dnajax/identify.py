@@ -4,6 +4,7 @@ Queries are compared with a library of references that have names. In Python:
 `identify.fit("runs/mine", "references.tsv").identify(["ACGT…", …])`.
 """
 
+import dataclasses
 import time
 
 from absl import app, flags, logging
@@ -47,8 +48,6 @@ def _embedder(workdir, step):
 
 
 def _fit(embedder, references, columns, header_pattern, strand, say):
-  import dataclasses
-
   from data_pipelines import cleaning as cleaning_lib
   from dnajax.identification import features, fitting
   from dnajax.identification import references as references_lib
@@ -68,7 +67,7 @@ def _fit(embedder, references, columns, header_pattern, strand, say):
 def define_flags():
   """Flags of the command; not at import, where several commands would clash."""
   from data_pipelines import formats
-  from dnajax.identification import call_files, comparison
+  from dnajax.identification import call_files, comparison, identifier
   kinds = formats.in_words()
   flags.DEFINE_string("workdir", None, "Directory of a training run, whose encoder is used if "
                       "k-mers are not better on these references. Without it: k-mers.")
@@ -85,6 +84,9 @@ def define_flags():
   flags.DEFINE_float("min_probability", None, "Names below it are left empty; 0 calls always. "
                      "Default: for each rank where 95 % of such calls are right.",
                      lower_bound=0, upper_bound=1)
+  flags.DEFINE_float("unknown_share", identifier.UNKNOWN, "Share of the queries whose genus no "
+                     "reference is of; probabilities depend on it.", lower_bound=0.001,
+                     upper_bound=0.999)
   flags.DEFINE_integer("num_hits", 5, "References of each query in --format=blast6.",
                        lower_bound=1)
   flags.DEFINE_enum("strand", "forward", ["forward", "reverse", "either"], "Of the queries: as "
@@ -128,6 +130,7 @@ def main(argv):
       references and (lambda: _fit(embedder, references, _pairs(FLAGS.columns),
                                    FLAGS.header_pattern, FLAGS.strand, print)),
       strand=FLAGS.strand)
+  made = dataclasses.replace(made, unknown_share=FLAGS.unknown_share)
   print(f"{len(made.references.ids):,} references ready after "
         f"{time.perf_counter() - start:.0f} s")
   if FLAGS.compare:

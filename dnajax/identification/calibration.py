@@ -59,6 +59,43 @@ def fit(evidence, is_right):
                     np.maximum.accumulate(was))
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Rank:
+  """How likely a name at one rank is right: its taxon is among the references, and found.
+
+  Attributes:
+    known: Calibrator of "the references have the query's taxon".
+    found: Calibrator of "the name is right", where they have it.
+    share: of the queries on which `known` was fitted, those whose taxon they have.
+  """
+  known: Calibrator
+  found: Calibrator
+  share: float
+
+  def probabilities(self, evidence, unknown):
+    """(that the references have the taxon [n], that the name is right [n]).
+
+    unknown: share of the queries whose taxon they lack, before anything is known of them.
+    """
+    said = self.known.probability(evidence)
+    odds = said / (1 - said) * (1 - self.share) / self.share * (1 - unknown) / unknown
+    known = odds / (1 + odds)
+    return known, known * self.found.probability(evidence)
+
+
+def fit_rank(evidence, is_right, unknown):
+  """A Rank.
+
+  Args:
+    evidence: [n, F] of queries whose taxon the references have.
+    is_right: [n] bool, of the names found for them.
+    unknown: [m, F] evidence of queries whose taxon they lack.
+  """
+  has = np.r_[np.ones(len(evidence), bool), np.zeros(len(unknown), bool)]
+  return Rank(fit(np.concatenate([evidence, unknown]), has), fit(evidence, is_right),
+              float(has.mean()))
+
+
 def _logistic(logits):
   return 1 / (1 + np.exp(-np.clip(logits, -50, 50)))
 

@@ -20,13 +20,13 @@ class Answers:
   """What a method says of Q queries; seconds include everything that depends on them.
 
   names: {rank: [Q] numbers of names, -1 = none}.
-  scores: {rank: [Q]}, higher where the method is surer.
-  are_probabilities: whether a score claims to be the chance that the name is right.
+  scores: {rank: [Q]}, higher where the method is surer that the references have the taxon.
+  probabilities: {rank: [Q]} that the name is right; None if it claims none.
   """
   names: dict
   scores: dict
   seconds: float
-  are_probabilities: bool = False
+  probabilities: dict | None = None
 
 
 def answer(made, queries, method, *, threads=None):
@@ -46,16 +46,16 @@ def answer(made, queries, method, *, threads=None):
                   for i in range(0, len(queries), _BATCH)]
     parts = [made.probabilities(one, [len(text) for text in queries[i * _BATCH:][:_BATCH]])
              for i, one in enumerate(candidates)]
-    names, likely = ({rank: np.concatenate([part[which][rank] for part in parts])
-                      for rank in taxa} for which in (0, 1))
-    return Answers(names, likely, time.perf_counter() - start, True), None
+    names, likely, known = ({rank: np.concatenate([part[which][rank] for part in parts])
+                             for rank in taxa} for which in (0, 1, 2))
+    return Answers(names, known, time.perf_counter() - start, likely), None
   if method == "sintax":
     found, reason = programs.sintax(queries, made.references.sequences, taxa, threads=threads)
     if found is None:
       return None, reason
     return Answers({rank: numbers for rank, (numbers, _) in found.items()},
-                   {rank: shares for rank, (_, shares) in found.items()},
-                   time.perf_counter() - start, True), None
+                   shares := {rank: shares for rank, (_, shares) in found.items()},
+                   time.perf_counter() - start, shares), None
   if method in programs.PROGRAMS:
     found, reason = programs.search(queries, made.references.sequences, method, threads=threads)
     if found is None:
@@ -102,8 +102,9 @@ def measure(answers, wanted):
     out[rank] = {
         "accuracy": float(right[known].mean()) if known.any() else float("nan"),
         "auroc": calibration.auroc(score, known),
-        "calibration_error": calibration.expected_error(score, right)
-                             if answers.are_probabilities and len(right) else float("nan"),
+        "calibration_error": calibration.expected_error(
+            answers.probabilities[rank][asked], right)
+                             if answers.probabilities and len(right) else float("nan"),
         "num": int(known.sum()), "num_unknown": int((~known).sum())}
   return out
 

@@ -18,13 +18,13 @@ def reliability(report, called=None):
   made = figure.Figure(figsize=(9 if called else 4.8, 4.4), layout="constrained")
   axes = made.subplots(1, 2 if called else 1, squeeze=False)[0]
   axes[0].plot([0, 1], [0, 1], color="0.7", linewidth=1)
-  for n, (rank, one) in enumerate(ranks.items()):
+  for n, (rank, one) in enumerate(reversed(ranks.items())):
     said, was, number = map(np.array, zip(*one["bins"], strict=True))
     axes[0].plot(said, was, color=f"C{n}", linewidth=1,
                  label=f"{rank}: error {one['calibration_error']:.1%}")
     axes[0].scatter(said, was, s=6 + 90 * number / number.sum(), color=f"C{n}")
   axes[0].set(xlabel="probability that was said", ylabel="share that was right",
-              title="held-out references (species left out)", xlim=(-.02, 1.02),
+              title="references, their species left out", xlim=(-.02, 1.02),
               ylim=(-.02, 1.02))
   axes[0].legend(frameon=False, fontsize=8)
   if called:

@@ -1,9 +1,9 @@
 """A library is searched against itself: what is a similarity worth, how likely is a name?
 
 For the call of a rank, references play queries whose own taxon of the next lower rank is
-left out: species for the genus, genera for the family, families for the order. Where a
-genus has one species only, its call cannot be right; so a query is taken to be as likely
-of an unknown genus as a reference is without its species.
+left out: species for the genus, genera for the family, families for the order; and others
+whose whole genus (family, order) is left out, which no name can be right for. How many of
+those there will be among true queries nobody knows: `Identifier.unknown_share` says it.
 """
 
 import dataclasses
@@ -61,15 +61,15 @@ def fit(references, choices, *, is_novel=None, strand="forward", seed=0, say=pri
       strand)
   report.update(rank=main, chosen=features.name, ranks={})
   played = {rank: _play(made, rank, pool, seed) for rank in reversed(references.ranks)}
+  played = {rank: one for rank, one in played.items() if one is not None}
   for rank, one in played.items():
-    if one is not None:
-      made.calibrators[rank] = calibration.fit(one.evidence, one.is_right)
-  for rank in played:
-    # What is known of a rank holds for queries whose species is left out.
-    judged = played[rank if rank == "species" or main not in played else main]
-    if rank in made.calibrators and judged is not None:
-      report["ranks"][rank] = _judge(made, rank, judged)
-      made.thresholds[rank] = report["ranks"][rank]["threshold"]
+    made.calibrators[rank] = calibration.fit_rank(
+        one.evidence[one.is_known], one.is_right[one.is_known], one.evidence[~one.is_known])
+  for rank in made.calibrators:
+    # What is said of a rank is for queries whose species the references lack.
+    judged = played[main if rank != "species" and main in played else rank]
+    report["ranks"][rank] = _judge(made, rank, judged, made.unknown(judged.rank))
+    made.thresholds[rank] = report["ranks"][rank]["threshold"]
   return made
 
 
@@ -130,10 +130,7 @@ def _compare(references, features, pool, rank, seed, report):
     keys = np.sort(np.union1d(ids, records.fixed_sample(len(keys), _MOST_KEYS)))
   labels = references.names[rank]
   # Queries whose taxon is nowhere else say nothing about a weight.
-  known = {}
-  for number in keys:
-    known.setdefault(labels[number], set()).add(group[number])
-  ids = ids[[len(known[labels[i]] - {group[i]}) > 0 for i in ids]]
+  ids = ids[np.isin(ids, keys[_has_others(labels[keys], group[keys])])]
   found = dict(weight=WEIGHTS[0], accuracy=0.0, error=0.0, num=len(ids))
   if len(ids):
     rows = features.rows([references.sequences[i] for i in keys])
@@ -165,49 +162,63 @@ def _best_weight(candidates, labels, wanted):
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Played:
   """What references said of each other at one rank, n queries."""
-  ids: np.ndarray         # [n] numbers of the references that play
+  rank: str
+  ids: np.ndarray         # [n] numbers of the references that played
   candidates: list        # of shortlist.Candidates
-  lengths: list           # [n] base pairs
+  lengths: np.ndarray     # [n] base pairs
   evidence: np.ndarray    # [n, F]
   is_right: np.ndarray    # [n] bool
+  is_known: np.ndarray    # [n] bool, whether the taxon had other references
 
 
 def _play(made, rank, pool, seed):
-  """A _Played; None where nothing can be learned."""
+  """A _Played: half of the queries have their taxon left out; None where nothing can be
+  learned."""
   references, labels = made.references, made.references.names[rank]
+  group = left_out(references, rank)
   ids = _draw(references, rank, pool, _MOST_QUERIES, seed)
-  if len(ids) < _FEWEST:
-    return None
   rng = np.random.default_rng((seed, 2))
   pieces = [_piece(references.sequences[i], rng) if n % 2 else references.sequences[i]
             for n, i in enumerate(ids)]
-  groups = [left_out(references, rank)]
-  if rank == "species":
-    groups.append(labels)   # as many whose species is unknown
-  found, evidence, is_right = [], [], []
-  lengths = [len(text) for text in pieces]
-  for group in groups:
-    candidates = made.candidates(pieces, groups=(group[ids], group))
+  known = np.flatnonzero(_has_others(labels, group)[ids])
+  if len(known) < _FEWEST:
+    return None
+  parts = []
+  for chosen, out, is_known in ((known, group, True), (np.arange(len(ids)), labels, False)):
+    asked = ids[chosen]
+    texts = [pieces[n] for n in chosen]
+    lengths = np.array([len(text) for text in texts])
+    candidates = made.candidates(texts, groups=(out[asked], out))
     answer, clear = shortlist.lineages(
         candidates, candidates.scores(made.weight), references.names)[rank]
-    found.append(candidates)
-    evidence.append(identifier.with_length(clear, lengths))
-    is_right.append(answer == labels[ids])
-  return _Played(ids, found, lengths, np.concatenate(evidence), np.concatenate(is_right))
+    parts.append((asked, candidates, lengths, identifier.with_length(clear, lengths),
+                  answer == labels[asked], np.full(len(asked), is_known)))
+  ids, candidates, *arrays = zip(*parts, strict=True)
+  return _Played(rank, np.concatenate(ids), list(candidates), *map(np.concatenate, arrays))
 
 
-def _judge(made, rank, played):
-  """How good the probabilities of a rank are where they were learned."""
-  labels, said = [], []
-  for candidates in played.candidates:
-    names, likely = made.probabilities(candidates, played.lengths)
-    labels.append(names[rank])
-    said.append(likely[rank])
-  labels, said = np.concatenate(labels), np.concatenate(said)
-  wanted = made.references.names[rank][np.tile(played.ids, len(played.candidates))]
-  # Where a species is left out on purpose, naming it is wrong, and nothing else can be.
-  is_right = (played.is_right if rank == "species" else labels == wanted)[wanted >= 0]
-  said = said[wanted >= 0]
+def _has_others(labels, group):
+  """[N] bool, whether a label has members outside the own group."""
+  pairs = np.unique(np.stack([labels, group]), axis=1)
+  names, counts = np.unique(pairs[0], return_counts=True)
+  return counts[np.searchsorted(names, labels)] > 1
+
+
+def _judge(made, rank, played, unknown):
+  """How good the probabilities of a rank are where they were learned.
+
+  Of the queries whose taxon was left out there are as many as the share `unknown`.
+  """
+  ends = np.cumsum([len(one.ids) for one in played.candidates])
+  parts = [made.probabilities(one, played.lengths[end - len(one.ids):end])
+           for one, end in zip(played.candidates, ends, strict=True)]
+  labels = np.concatenate([part[0][rank] for part in parts])
+  said = np.concatenate([part[1][rank] for part in parts])
+  wanted = made.references.names[rank][played.ids]
+  is_right = labels == wanted
+  most = int(played.is_known.sum() * unknown / (1 - unknown))
+  count = (wanted >= 0) & (played.is_known | (np.cumsum(~played.is_known) <= most))
+  said, is_right = said[count], is_right[count]
   return {"num": len(said), "right": float(is_right.mean()),
           "threshold": max(0.5, calibration.threshold(said, PRECISION)),
           "calibration_error": calibration.expected_error(said, is_right),

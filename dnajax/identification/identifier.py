@@ -13,6 +13,8 @@ from dnajax.inference import strands
 from dnajax.shell import errors
 from dnajax.tokens import bases as base_codes
 
+UNKNOWN = 0.05         # share of the queries whose genus (family, …) no reference is of
+UNKNOWN_SPECIES = 0.5  # most species of animals have no barcode
 TYPICAL = 658          # base pairs of a barcode; only a unit of lengths
 _SHORTEST = 30         # base pairs of a query of which anything is said
 _MOST_PROFILED = 10_000  # references that say what the right strand looks like
@@ -51,12 +53,15 @@ class Identifier:
     keys: [N, D] features of the references less `centre`.
     centre: [D].
     weight: of the cosine in a score, see `shortlist.Candidates.scores`.
-    calibrators: {rank: calibration.Calibrator}; of a rank without one nothing is known
-      beyond what is known of those below it.
+    calibrators: {rank: calibration.Rank}; of a rank without one nothing is known beyond
+      what is known of those below it.
     thresholds: {rank: the lowest probability at which a call is made by default}.
     report: what was found when the library was searched against itself, JSON-serialisable.
     strand: "forward", "reverse" or "either", see `inference.strands`.
     cleaning: of the queries' letters.
+    unknown_share: of the queries, how many are taken to be of a taxon that the references
+      lack, at each rank above the species, among those that they lack one rank below;
+      species: UNKNOWN_SPECIES.
   """
   references: object
   features: object
@@ -68,6 +73,7 @@ class Identifier:
   report: dict
   strand: str = "forward"
   cleaning: cleaning_lib.Cleaning = cleaning_lib.Cleaning()
+  unknown_share: float = UNKNOWN
 
   def identify(self, sequences, *, ids=None, min_probability=None, batch_size=512):
     """Calls for some sequences.
@@ -108,22 +114,29 @@ class Identifier:
         for field in dataclasses.fields(found)})
 
   def probabilities(self, candidates, lengths):
-    """(numbers of names, probabilities), {rank: [Q]} each, high to low.
+    """(numbers of names, probabilities, that the taxon is known), {rank: [Q]} each.
 
-    A calibrator says how likely a name is if the one below it is wrong or unknown; and
-    where the one below is right, it is right: p = p_below + (1 - p_below) · p_calibrated.
+    Calibration says how likely a name is if the one below it is wrong or unknown; and
+    where the one below is right, it is right: p = p_below + (1 - p_below) · p_own.
     """
-    scores = candidates.scores(self.weight)
-    found = shortlist.lineages(candidates, scores, self.references.names)
-    labels = {rank: label for rank, (label, _) in found.items()}
-    likely, below = {}, np.zeros(len(lengths))
-    for rank, (_, evidence) in reversed(found.items()):
-      known = self.calibrators.get(rank)
-      own = (np.zeros(len(lengths)) if known is None else
-             known.probability(with_length(evidence, lengths)))
-      likely[rank] = np.where(labels[rank] >= 0, below + (1 - below) * own, 0)
-      below = np.maximum(below, likely[rank])
-    return labels, {rank: likely[rank] for rank in labels}
+    found = shortlist.lineages(candidates, candidates.scores(self.weight),
+                               self.references.names)
+    likely, known = {}, {}
+    below, known_below = np.zeros(len(lengths)), np.zeros(len(lengths))
+    for rank, (label, evidence) in reversed(found.items()):
+      has, right = np.zeros(len(lengths)), np.zeros(len(lengths))
+      if rank in self.calibrators:
+        has, right = self.calibrators[rank].probabilities(
+            with_length(evidence, lengths), self.unknown(rank))
+      likely[rank] = np.where(label >= 0, below + (1 - below) * right, 0)
+      known[rank] = np.where(label >= 0, known_below + (1 - known_below) * has, 0)
+      below, known_below = np.maximum(below, likely[rank]), np.maximum(known_below, known[rank])
+    return ({rank: label for rank, (label, _) in found.items()},
+            {rank: likely[rank] for rank in found}, {rank: known[rank] for rank in found})
+
+  def unknown(self, rank):
+    """Share of the queries whose taxon no reference is of."""
+    return UNKNOWN_SPECIES if rank == "species" else self.unknown_share
 
   def _turn(self, bases):
     if self.strand == "forward":
@@ -149,7 +162,7 @@ class Identifier:
         [text.encode() for text in some], max(map(len, some)))))
 
   def _calls(self, ids, texts, is_reversed, candidates, least):
-    labels, likely = self.probabilities(candidates, [len(text) for text in texts])
+    labels, likely, _ = self.probabilities(candidates, [len(text) for text in texts])
     scores = candidates.scores(self.weight)
     order = np.argsort(-scores, axis=1, kind="stable")
     for q, (name, text) in enumerate(zip(ids, texts, strict=True)):
@@ -166,7 +179,7 @@ class Identifier:
 
 
 def with_length(evidence, lengths):
-  """[Q, 2] evidence -> [Q, 5]: with the length, and what both are worth at such a length."""
+  """[Q, F] evidence -> [Q, 2 F + 1]: with the length, and what it is worth at such a length."""
   length = np.log(np.maximum(np.asarray(lengths, np.float64), 1) / TYPICAL)[:, None]
   length = np.minimum(length, 0)
   return np.concatenate([evidence, length, evidence * length], axis=1)

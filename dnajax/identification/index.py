@@ -40,8 +40,10 @@ def save(directory, made, *, model):
     arrays[f"names/{rank}"] = column
     arrays[f"vocabulary/{rank}"] = _packed(references.vocabularies[rank])
   for rank, one in made.calibrators.items():
-    for field in dataclasses.fields(one):
-      arrays[f"calibrator/{rank}/{field.name}"] = getattr(one, field.name)
+    arrays[f"share/{rank}"] = np.float64(one.share)
+    for part in ("known", "found"):
+      for field in dataclasses.fields(calibration.Calibrator):
+        arrays[f"{part}/{rank}/{field.name}"] = getattr(getattr(one, part), field.name)
   about = {"format": _FORMAT, "references": references.fingerprint(), "model": model,
            "features": made.features.name, "weight": str(made.weight), "strand": made.strand,
            "thresholds": made.thresholds, "ranks": list(references.ranks),
@@ -101,10 +103,10 @@ def load(directory, embedder=None):
   centre = arrays["centre"]
   keys = (arrays["keys"] if "keys" in arrays
           else by.less(by.rows(references.sequences), centre))
-  calibrators = {rank: calibration.Calibrator(**{
-      field.name: arrays[f"calibrator/{rank}/{field.name}"]
-      for field in dataclasses.fields(calibration.Calibrator)}) for rank in about["ranks"]
-      if f"calibrator/{rank}/mean" in arrays}
+  calibrators = {rank: calibration.Rank(*(calibration.Calibrator(**{
+      field.name: arrays[f"{part}/{rank}/{field.name}"]
+      for field in dataclasses.fields(calibration.Calibrator)}) for part in ("known", "found")),
+      float(arrays[f"share/{rank}"])) for rank in about["ranks"] if f"share/{rank}" in arrays}
   return identifier.Identifier(
       references, by, keys, centre, float(about["weight"]), calibrators,
       about["thresholds"], about["report"], about["strand"],

@@ -72,3 +72,16 @@ def test_threshold_is_the_lowest_with_the_precision():
   lower = said[said < found].max()
   assert said[said >= lower].mean() < .8
   assert calibration.threshold([.1, .3, .2], .95) == .3      # never: the surest only
+
+
+def test_a_name_is_right_if_its_taxon_is_known_and_found():
+  known, unknown = RNG.normal(1, 1, (4_000, 1)), RNG.normal(-1, 1, (1_000, 1))
+  is_right = RNG.random(4_000) < .8
+  fitted = calibration.fit_rank(known, is_right, unknown)
+  assert fitted.share == .8
+  evidence = np.linspace(-2, 2, 9)[:, None]
+  for share in (.2, .5):
+    has, right = fitted.probabilities(evidence, share)
+    odds = (1 - share) / share * np.exp(2 * evidence[:, 0])      # of two normal densities
+    np.testing.assert_allclose(has, odds / (1 + odds), atol=.1)
+    np.testing.assert_allclose(right, has * .8, atol=.06)

@@ -151,6 +151,13 @@ def test_left_out_taxa_are_wholly_left_out_and_are_queries():
   assert ((wanted["family"] == -2) <= (wanted["species"] == -2)).all()
 
 
+def test_the_more_queries_are_of_unknown_genera_the_less_likely_is_a_name(library):
+  made, queries, _ = library
+  said = [[call.probabilities["genus"] for call in dataclasses.replace(
+      made, unknown_share=share).identify(queries)] for share in (.001, .05, .5, .99)]
+  assert (np.diff(np.array(said), axis=0) <= 0).all() and np.mean(said[3]) < np.mean(said[0])
+
+
 def test_a_comparison_scores_known_names_and_ranks_unknown_ones(library):
   made, queries, names = library
   wanted = novelty.number(made.references, names)
@@ -163,13 +170,14 @@ def test_a_comparison_scores_known_names_and_ranks_unknown_ones(library):
         queries)
   calls = made.identify(queries)
   answers, _ = comparison.answer(made, queries, "identify")
-  np.testing.assert_allclose(answers.scores["genus"],
+  np.testing.assert_allclose(answers.probabilities["genus"],
                              [call.probabilities["genus"] for call in calls])
 
 
 def test_measures_are_the_definitions():
   answers = comparison.Answers(
-      {"genus": np.array([0, 1, 1, 2])}, {"genus": np.array([.9, .8, .3, .6])}, 1.0, True)
+      {"genus": np.array([0, 1, 1, 2])}, {"genus": np.array([9, 8, 3, 6])}, 1.0,
+      {"genus": np.array([.9, .8, .3, .6])})
   found = comparison.measure(answers, {"genus": np.array([0, 0, -2, -1])})["genus"]
   assert found["accuracy"] == .5 and found["num"] == 2 and found["num_unknown"] == 1
   assert found["auroc"] == 1
