@@ -7,11 +7,12 @@ EXTRAS = {
     "cuda": ["jax[cuda12]>=0.10"],
     "tensorboard": ["tensorboardX>=2.6"],
     "eval": ["matplotlib>=3.8", "scikit-learn>=1.4", "umap-learn>=0.5.7"],
+    "large": ["usearch>=2.16"],
     "hf": ["safetensors>=0.4"],
     "gcs": ["gcsfs"],
     "s3": ["s3fs"],
     "test": ["pytest>=8", "pytest-xdist>=3.5", "ruff>=0.6", "safetensors>=0.4",
-             "scikit-learn>=1.4", "beartype>=0.18"],
+             "scikit-learn>=1.4", "beartype>=0.18", "usearch>=2.16"],
 }
 
 setuptools.setup(

@@ -105,6 +105,8 @@ def define_flags():
                     "them whole species, genera and families that are left out.")
   flags.DEFINE_integer("threads", None, "Of other programs in --compare; default all cores.",
                        lower_bound=1)
+  flags.DEFINE_bool("approximate", False, "Search a graph of the references (usearch) instead of "
+                    "all: for millions of them.")
   flags.DEFINE_bool("overwrite", False, "Replace an existing output or index.")
 
 
@@ -116,7 +118,7 @@ def main(argv):
   logging.set_verbosity(logging.WARNING)
   _check_flags()
   from dnajax.devices import host_memory
-  from dnajax.identification import run, tables
+  from dnajax.identification import approximate, run, tables
   host_memory.keep_freed_memory_on_cpu()
   start = time.perf_counter()
   embedder = _embedder(FLAGS.workdir, FLAGS.step) if FLAGS.workdir else None
@@ -130,7 +132,9 @@ def main(argv):
       references and (lambda: _fit(embedder, references, _pairs(FLAGS.columns),
                                    FLAGS.header_pattern, FLAGS.strand, print)),
       strand=FLAGS.strand)
-  made = dataclasses.replace(made, unknown_share=FLAGS.unknown_share)
+  made = dataclasses.replace(
+      made, unknown_share=FLAGS.unknown_share,
+      graph=approximate.Graph(made.keys) if FLAGS.approximate else None)
   print(f"{len(made.references.ids):,} references ready after "
         f"{time.perf_counter() - start:.0f} s")
   if FLAGS.compare:

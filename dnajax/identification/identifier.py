@@ -62,6 +62,7 @@ class Identifier:
     unknown_share: of the queries, how many are taken to be of a taxon that the references
       lack, at each rank above the species, among those that they lack one rank below;
       species: UNKNOWN_SPECIES.
+    graph: approximate.Graph of the references; None: the search is exact.
   """
   references: object
   features: object
@@ -74,6 +75,7 @@ class Identifier:
   strand: str = "forward"
   cleaning: cleaning_lib.Cleaning = cleaning_lib.Cleaning()
   unknown_share: float = UNKNOWN
+  graph: object = None
 
   def identify(self, sequences, *, ids=None, min_probability=None, batch_size=512):
     """Calls for some sequences.
@@ -108,7 +110,7 @@ class Identifier:
     more = max(pad_to - len(sequences), 0)
     rows = self.features.less(self.features.rows(sequences + ["A" * 60] * more), self.centre)
     found = shortlist.find(rows, sequences + [""] * more, self.keys, self.references.sequences,
-                           groups=groups)
+                           groups=groups, graph=self.graph)
     return dataclasses.replace(found, **{
         field.name: getattr(found, field.name)[:len(sequences)]
         for field in dataclasses.fields(found)})

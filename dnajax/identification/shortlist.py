@@ -30,7 +30,7 @@ class Candidates:
     return np.where(np.isfinite(self.cosines), out, -np.inf)
 
 
-def find(rows, sequences, keys, key_sequences, *, groups=None, depth=DEPTH):
+def find(rows, sequences, keys, key_sequences, *, groups=None, graph=None, depth=DEPTH):
   """Candidates of queries.
 
   Args:
@@ -38,9 +38,14 @@ def find(rows, sequences, keys, key_sequences, *, groups=None, depth=DEPTH):
     sequences: [Q] str, of the queries.
     keys, key_sequences: the same of the references.
     groups: see `neighbors.nearest`.
+    graph: approximate.Graph of the keys that is asked instead of all keys; None for exact.
     depth: M, fewer if there are fewer references.
   """
-  ids, cosines = neighbors.nearest(rows, keys, min(depth, keys.shape[0]), groups=groups)
+  depth = min(depth, keys.shape[0])
+  if graph is not None and groups is None:
+    ids, cosines = graph.nearest(rows, depth)
+  else:
+    ids, cosines = neighbors.nearest(rows, keys, depth, groups=groups)
   identities = np.full(ids.shape, LEAST, np.float32)
   overlaps = np.zeros(ids.shape, np.int32)
   is_there = np.isfinite(cosines)

@@ -6,9 +6,17 @@ import libraries
 import numpy as np
 import pytest
 
-from dnajax.identification import calibration, comparison, features, fitting, index, novelty
+from dnajax.identification import (
+  approximate,
+  calibration,
+  comparison,
+  features,
+  fitting,
+  index,
+  novelty,
+)
 from dnajax.identification import references as references_lib
-from dnajax.inference import strands
+from dnajax.inference import neighbors, strands
 from dnajax.shell import errors
 
 NAMED = libraries.rows()
@@ -65,6 +73,18 @@ def test_the_lowest_probability_decides_what_is_called(library):
   assert all(all(call.is_called.values()) for call in made.identify(queries, min_probability=0))
   for call in made.identify(queries, min_probability=.7):
     assert call.is_called == {rank: p >= .7 for rank, p in call.probabilities.items()}
+
+
+def test_a_graph_finds_what_an_exact_search_finds_and_k_mers_have_none(library):
+  rng = np.random.default_rng(0)
+  keys = rng.normal(size=(500, 16)).astype(np.float32)
+  rows = keys[:40] + rng.normal(size=(40, 16)).astype(np.float32) * .3
+  want, cosines = neighbors.nearest(rows, keys, 4)
+  ids, found = approximate.Graph(keys).nearest(rows, 4)
+  assert (ids == want).mean() > .95
+  np.testing.assert_allclose(found[ids == want], cosines[ids == want], atol=1e-4)
+  with pytest.raises(errors.UserError, match="6-mers"):
+    approximate.Graph(library[0].keys)
 
 
 def test_reads_of_either_strand_are_named_alike(library):
