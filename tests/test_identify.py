@@ -1,12 +1,8 @@
 """identify as it is called: three commands, wrong input in one line, never a traceback."""
 
-import sys
-
+import libraries
 import pytest
 import tiny
-
-sys.path.insert(0, str(tiny.ROOT / "tests" / "identification"))
-import libraries  # noqa: E402
 
 NAMED = libraries.rows(families=2, genera=3, individuals=3)
 

@@ -6,15 +6,8 @@ import libraries
 import numpy as np
 import pytest
 
-from dnajax.identification import (
-  approximate,
-  calibration,
-  comparison,
-  features,
-  fitting,
-  index,
-  novelty,
-)
+from dnajax.identification import approximate, calibration, comparison, features, fitting, novelty
+from dnajax.identification import index as index_lib
 from dnajax.identification import references as references_lib
 from dnajax.inference import neighbors, strands
 from dnajax.shell import errors
@@ -142,19 +135,19 @@ def test_only_species_the_encoder_does_not_know_play_queries_if_they_are_enough(
 
 def test_an_index_gives_the_same_calls_and_refuses_damage(library, tmp_path):
   made, queries, _ = library
-  index.save(tmp_path / "index", made, model="")
-  again = index.load(tmp_path / "index")
+  index_lib.save(tmp_path / "index", made, model="")
+  again = index_lib.load(tmp_path / "index")
   assert again.references.fingerprint() == made.references.fingerprint()
   for a, b in zip(made.identify(queries), again.identify(queries), strict=True):
     assert as_tuple(a) == as_tuple(b) and a.probabilities == b.probabilities
-  path = tmp_path / "index" / index.NAME
+  path = tmp_path / "index" / index_lib.NAME
   content = bytearray(path.read_bytes())
   content[len(content) // 2] ^= 1
   path.write_bytes(content)
   with pytest.raises(errors.UserError, match="damaged.*--overwrite"):
-    index.load(tmp_path / "index")
+    index_lib.load(tmp_path / "index")
   with pytest.raises(errors.UserError, match="no index"):
-    index.load(tmp_path)
+    index_lib.load(tmp_path)
 
 
 def test_left_out_taxa_are_wholly_left_out_and_are_queries():
