@@ -65,6 +65,10 @@ def fit(references, choices, *, is_novel=None, strand="forward", seed=0, say=pri
   for rank, one in played.items():
     made.calibrators[rank] = calibration.fit_rank(
         one.evidence[one.is_known], one.is_right[one.is_known], one.evidence[~one.is_known])
+  silent = [rank for rank in references.ranks if rank not in played]
+  if silent:
+    say(f"Too few references to learn probabilities of {', '.join(silent)} from (fewer than "
+        f"{_FEWEST} have another one of the same taxon): they get 0, and no call by default.")
   for rank in made.calibrators:
     # What is said of a rank is for queries whose species the references lack.
     judged = played[main if rank != "species" and main in played else rank]

@@ -90,6 +90,16 @@ def test_reads_of_either_strand_are_named_alike(library):
   assert [call.names for call in straight] == [call.names for call in other]
 
 
+def test_a_library_too_small_to_learn_from_says_so_and_still_finds():
+  references, said = references_lib.collect(NAMED[:6]), []
+  made = fitting.fit(references, [features.Kmers()], say=said.append)
+  (call,) = made.identify([NAMED[2][1]])
+  assert any("Too few references" in line for line in said)
+  assert call.hits[0][2] == 1 and not any(call.is_called.values())
+  (call,) = made.identify([NAMED[2][1]], min_probability=0)
+  assert call.names["species"] == NAMED[2][2]["species"] and all(call.is_called.values())
+
+
 def test_what_cannot_be_read_is_not_named(library):
   made, _, _ = library
   for call in made.identify(["", "ACGT", "N" * 300, "?" * 100]):
