@@ -5,6 +5,7 @@ Queries are compared with a library of references that have names. In Python:
 """
 
 import dataclasses
+import os
 import time
 
 from absl import app, flags, logging
@@ -33,7 +34,9 @@ def fit(workdir, references, *, columns=None, header_pattern=None, step="best",
     UserError: wrong files, or no encoder.
   """
   embedder = _embedder(workdir, step) if workdir else None
-  return _fit(embedder, references, columns, header_pattern, strand, say)
+  if isinstance(references, str | os.PathLike):
+    references = _read(embedder, str(references), columns, header_pattern)
+  return _fit(embedder, references, strand, say)
 
 
 def load(index, workdir=None, *, step="best"):
@@ -47,21 +50,24 @@ def _embedder(workdir, step):
   return embed.load(workdir, step=step)
 
 
-def _fit(embedder, references, columns, header_pattern, strand, say):
+def _read(embedder, path, columns, header_pattern):
+  """(References of a file, cleaned as the encoder's training data; that Cleaning)."""
   from data_pipelines import cleaning as cleaning_lib
-  from dnajax.identification import features, fitting
   from dnajax.identification import references as references_lib
   cleaning = embedder.cleaning if embedder else cleaning_lib.Cleaning()
-  if not isinstance(references, references_lib.References):
-    references = references_lib.read(references, columns, header_pattern=header_pattern,
-                                     cleaning=cleaning)
+  return references_lib.read(path, columns, header_pattern=header_pattern, cleaning=cleaning)
+
+
+def _fit(embedder, references, strand, say):
+  from dnajax.identification import features, fitting
+  from dnajax.identification import references as references_lib
   for line in references_lib.in_words(references):
     say(line)
   choices = [*([features.Encoder(embedder)] if embedder else []), features.Kmers()]
   made = fitting.fit(references, choices, strand=strand, say=say,
                      is_novel=fitting.novel(references, embedder.trained.meta)
                      if embedder else None)
-  return dataclasses.replace(made, cleaning=cleaning)
+  return dataclasses.replace(made, cleaning=embedder.cleaning) if embedder else made
 
 
 def define_flags():
@@ -122,16 +128,14 @@ def main(argv):
   host_memory.keep_freed_memory_on_cpu()
   start = time.perf_counter()
   embedder = _embedder(FLAGS.workdir, FLAGS.step) if FLAGS.workdir else None
-  held_out = None
-  if FLAGS.compare and not FLAGS.queries:
-    references, *held_out = _left_out(embedder)
-  else:
-    references = FLAGS.references
-  made = run.prepare(
-      FLAGS.index, embedder, FLAGS.overwrite,
-      references and (lambda: _fit(embedder, references, _pairs(FLAGS.columns),
-                                   FLAGS.header_pattern, FLAGS.strand, print)),
-      strand=FLAGS.strand)
+  references, held_out = None, None
+  if FLAGS.references:
+    references = _read(embedder, FLAGS.references, _pairs(FLAGS.columns), FLAGS.header_pattern)
+    if FLAGS.compare and not FLAGS.queries:
+      references, *held_out = _left_out(embedder, references)
+  made = run.prepare(FLAGS.index, embedder, references,
+                     lambda: _fit(embedder, references, FLAGS.strand, print),
+                     overwrite=FLAGS.overwrite, strand=FLAGS.strand)
   made = dataclasses.replace(
       made, unknown_share=FLAGS.unknown_share,
       graph=approximate.Graph(made.keys) if FLAGS.approximate else None)
@@ -150,14 +154,9 @@ def main(argv):
         batch_size=FLAGS.batch_size)
 
 
-def _left_out(embedder):
+def _left_out(embedder, everything):
   """(references without some taxa, what was left out: sequences, their names)."""
-  from data_pipelines import cleaning as cleaning_lib
   from dnajax.identification import fitting, novelty
-  from dnajax.identification import references as references_lib
-  everything = references_lib.read(
-      FLAGS.references, _pairs(FLAGS.columns), header_pattern=FLAGS.header_pattern,
-      cleaning=embedder.cleaning if embedder else cleaning_lib.Cleaning())
   is_novel = fitting.novel(everything, embedder.trained.meta) if embedder else None
   if is_novel is not None and is_novel.sum() < fitting.ENOUGH:
     is_novel = None

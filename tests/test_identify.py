@@ -45,6 +45,12 @@ def test_names_of_queries_and_an_index_that_gives_the_same(folder, tiny_data):
                         "--output=again.tsv")
   assert code == 0, err
   assert (folder / "again.tsv").read_text() == (folder / "calls.tsv").read_text()
+  (folder / "fewer.tsv").write_text(
+      "\n".join((folder / "references.tsv").read_text().splitlines()[:-1]) + "\n")
+  code, out, err = call(folder, "--workdir=run", "--index=index", "--references=fewer.tsv",
+                        "--queries=queries.fasta", "--output=stale.tsv")
+  assert code == 2 and "index of other references" in err and "--overwrite" in err
+  assert not (folder / "stale.tsv").exists()
 
 
 def test_a_comparison_is_a_table_of_methods_and_ranks(folder):

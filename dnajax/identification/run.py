@@ -11,25 +11,28 @@ from dnajax.identification import call_files, index
 from dnajax.shell import errors, files
 
 
-def prepare(directory, embedder, overwrite, fit, *, strand):
+def prepare(directory, embedder, references, fit, *, overwrite=False, strand="forward"):
   """An Identifier: from an index, or fitted and then kept in one.
 
   Args:
     directory: of the index; None for none.
     embedder: inference.embedder.Embedder, or None.
-    overwrite: whether an index may be replaced.
-    fit: () -> Identifier; None if there is only the index.
+    references: references.References; None if there is only the index.
+    fit: () -> Identifier of them.
+    overwrite: whether the index of other references, or of another encoder, is replaced.
     strand: of the queries.
 
   Raises:
     UserError: the index is of other references or of another encoder.
   """
-  if fit is None:
+  has_index = bool(directory) and (files.path(directory) / index.SUMMARY).exists()
+  if references is None or (has_index and not overwrite):
+    if references is not None and (
+        index.read_about(directory)["references"] != references.fingerprint()):
+      raise errors.UserError(
+          f"{directory} is an index of other references than --references has now. Add "
+          "--overwrite to make it again, or give another --index.")
     return dataclasses.replace(index.load(directory, embedder), strand=strand)
-  if directory and (files.path(directory) / index.SUMMARY).exists() and not overwrite:
-    raise errors.UserError(
-        f"{directory} holds an index already. Leave --references out to use it, or add "
-        "--overwrite to make it again.")
   made = fit()
   if directory:
     index.save(directory, made,
