@@ -140,9 +140,10 @@ def _compare(references, features, pool, rank, seed, report):
     rows = features.rows([references.sequences[i] for i in keys])
     centre = features.mean(rows)
     queries = [references.sequences[i] for i in ids]
-    candidates = shortlist.find(
-        features.less(features.rows(queries), centre), queries, features.less(rows, centre),
-        [references.sequences[i] for i in keys], groups=(group[ids], group[keys]))
+    nearest = shortlist.search(
+        features.less(features.rows(queries), centre), features.less(rows, centre),
+        groups=(group[ids], group[keys]))
+    candidates = shortlist.align(*nearest, queries, [references.sequences[i] for i in keys])
     found |= _best_weight(candidates, labels[keys], labels[ids])
   report["features"][features.name] = {**found, "weight": str(found["weight"])}
   return found

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import itertools
+from concurrent import futures
 
 import numpy as np
 
@@ -95,25 +96,35 @@ class Identifier:
                             min_probability=min_probability, batch_size=batch_size))
 
   def stream(self, pairs, *, min_probability=None, batch_size=512):
-    """Yields a Call for each (id, sequence), in constant memory; order kept."""
-    source = iter(pairs)
-    while chunk := list(itertools.islice(source, batch_size)):
-      bases = [self._clean(*pair) for pair in chunk]
-      bases, is_reversed = self._turn(bases)
-      texts = [text.decode("ascii", "replace") for text in bases]
-      candidates = self.candidates(texts, pad_to=batch_size)
-      yield from self._calls([name for name, _ in chunk], texts, is_reversed, candidates,
-                             min_probability)
+    """Yields a Call for each (id, sequence), in constant memory; order kept.
+
+    The next batch is searched on the device while one is aligned.
+    """
+    with futures.ThreadPoolExecutor(1) as pool:
+      source, waiting = iter(pairs), None
+      while chunk := list(itertools.islice(source, batch_size)):
+        coming = pool.submit(self._search, chunk, batch_size)
+        if waiting is not None:
+          yield from self._calls(*waiting.result(), min_probability)
+        waiting = coming
+      if waiting is not None:
+        yield from self._calls(*waiting.result(), min_probability)
 
   def candidates(self, sequences, *, pad_to=0, groups=None):
     """shortlist.Candidates of cleaned sequences; `pad_to` keeps shapes, hence programs."""
-    more = max(pad_to - len(sequences), 0)
-    rows = self.features.less(self.features.rows(sequences + ["A" * 60] * more), self.centre)
-    found = shortlist.find(rows, sequences + [""] * more, self.keys, self.references.sequences,
-                           groups=groups, graph=self.graph)
-    return dataclasses.replace(found, **{
-        field.name: getattr(found, field.name)[:len(sequences)]
-        for field in dataclasses.fields(found)})
+    return shortlist.align(*self._nearest(sequences, pad_to, groups), sequences,
+                           self.references.sequences)
+
+  def _nearest(self, sequences, pad_to, groups=None):
+    padded = sequences + ["A" * 60] * max(pad_to - len(sequences), 0)
+    rows = self.features.less(self.features.rows(padded), self.centre)
+    return shortlist.search(rows, self.keys, groups=groups, graph=self.graph)
+
+  def _search(self, chunk, pad_to):
+    """(ids, texts, which were turned, what was found for them) of (id, sequence) pairs."""
+    bases, is_reversed = self._turn([self._clean(*pair) for pair in chunk])
+    texts = [text.decode("ascii", "replace") for text in bases]
+    return [name for name, _ in chunk], texts, is_reversed, self._nearest(texts, pad_to)
 
   def probabilities(self, candidates, lengths):
     """(numbers of names, probabilities, that the taxon is known), {rank: [Q]} each.
@@ -163,7 +174,8 @@ class Identifier:
     return strands.gain(strands.profile(base_codes.encode_batch(
         [text.encode() for text in some], max(map(len, some)))))
 
-  def _calls(self, ids, texts, is_reversed, candidates, least):
+  def _calls(self, ids, texts, is_reversed, found, least):
+    candidates = shortlist.align(*found, texts, self.references.sequences)
     labels, likely, _ = self.probabilities(candidates, [len(text) for text in texts])
     scores = candidates.scores(self.weight)
     order = np.argsort(-scores, axis=1, kind="stable")

@@ -30,22 +30,31 @@ class Candidates:
     return np.where(np.isfinite(self.cosines), out, -np.inf)
 
 
-def find(rows, sequences, keys, key_sequences, *, groups=None, graph=None, depth=DEPTH):
-  """Candidates of queries.
+def search(rows, keys, *, groups=None, graph=None, depth=DEPTH):
+  """The references nearest to queries: (ids [Q, M], cosines [Q, M]).
 
   Args:
     rows: [Q, D] centred features of the queries, see `neighbors.nearest`.
-    sequences: [Q] str, of the queries.
-    keys, key_sequences: the same of the references.
+    keys: the same of the references.
     groups: see `neighbors.nearest`.
     graph: approximate.Graph of the keys that is asked instead of all keys; None for exact.
     depth: M, fewer if there are fewer references.
   """
   depth = min(depth, keys.shape[0])
   if graph is not None and groups is None:
-    ids, cosines = graph.nearest(rows, depth)
-  else:
-    ids, cosines = neighbors.nearest(rows, keys, depth, groups=groups)
+    return graph.nearest(rows, depth)
+  return neighbors.nearest(rows, keys, depth, groups=groups)
+
+
+def align(ids, cosines, sequences, key_sequences):
+  """Candidates: what was found, aligned.
+
+  Args:
+    ids, cosines: of `search`.
+    sequences: [Q] str, of the queries; rows of ids behind them are left out.
+    key_sequences: [N] str, of the references.
+  """
+  ids, cosines = ids[:len(sequences)], cosines[:len(sequences)]
   identities = np.full(ids.shape, LEAST, np.float32)
   overlaps = np.zeros(ids.shape, np.int32)
   is_there = np.isfinite(cosines)

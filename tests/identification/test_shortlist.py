@@ -61,7 +61,8 @@ def test_members_of_the_own_group_are_no_candidates():
   rows = RNG.normal(size=(8, 4)).astype(np.float32)
   groups = np.array([0, 0, 1, 1, 2, 2, 2, -1])
   texts = ["ACGT" * 20] * 8
-  found = shortlist.find(rows, texts, rows, texts, groups=(groups, groups), depth=8)
+  nearest = shortlist.search(rows, rows, groups=(groups, groups), depth=8)
+  found = shortlist.align(*nearest, texts, texts)
   for q, group in enumerate(groups):
     there = found.ids[q][np.isfinite(found.cosines[q])]
     want = set(range(8)) - ({i for i in range(8) if groups[i] == group} if group >= 0 else set())
