@@ -109,6 +109,9 @@ def define_flags():
                     f"methods beside each other ({', '.join(comparison.METHODS)}; all), and write "
                     "a table to --output. Without --queries: parts of the references, among "
                     "them whole species, genera and families that are left out.")
+  flags.DEFINE_list("compare_workdirs", [], "Runs whose encoders --compare puts beside the "
+                    "rest, by their nearest reference: a k-mer bag trained on this library, "
+                    "for example.")
   flags.DEFINE_integer("threads", None, "Of other programs in --compare; default all cores.",
                        lower_bound=1)
   flags.DEFINE_bool("approximate", False, "Search a graph of the references (usearch) instead of "
@@ -145,7 +148,7 @@ def main(argv):
     queries, wanted = held_out or tables.named_queries(
         made, FLAGS.queries, _pairs(FLAGS.query_columns), header_pattern=FLAGS.header_pattern)
     tables.write(FLAGS.output, tables.compare(
-        made, queries, wanted, methods=_methods(), threads=FLAGS.threads))
+        made, queries, wanted, methods=_methods(), threads=FLAGS.threads, others=_others()))
     print(f"table: {FLAGS.output}")
   elif FLAGS.output:
     run.identify_file(
@@ -175,6 +178,12 @@ def _methods():
   return chosen
 
 
+def _others():
+  from dnajax.identification import features
+  return {workdir: features.Encoder(_embedder(workdir, FLAGS.step), workdir)
+          for workdir in FLAGS.compare_workdirs}
+
+
 def _check_flags():
   from dnajax.identification import call_files
   if not (FLAGS.references or FLAGS.index):
@@ -186,6 +195,8 @@ def _check_flags():
       raise errors.UserError("--compare needs --output, a file for the table.")
     if not (FLAGS.queries or FLAGS.references):
       raise errors.UserError("--compare needs --references, or --index and --queries with names.")
+  elif FLAGS.compare_workdirs:
+    raise errors.UserError("--compare_workdirs belongs to --compare.")
   elif bool(FLAGS.queries) != bool(FLAGS.output):
     raise errors.UserError("--queries and --output belong together.")
   if not (FLAGS.output or (FLAGS.references and FLAGS.index)):

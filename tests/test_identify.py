@@ -45,6 +45,12 @@ def test_names_of_queries_and_an_index_that_gives_the_same(folder, tiny_data):
                         "--output=again.tsv")
   assert code == 0, err
   assert (folder / "again.tsv").read_text() == (folder / "calls.tsv").read_text()
+  code, out, err = call(folder, "--references=references.tsv", "--compare=features",
+                        "--compare_workdirs=run", "--output=encoders.tsv")
+  assert code == 0, err
+  rows = (folder / "encoders.tsv").read_text().splitlines()[1:]
+  assert [row.split("\t")[0] for row in rows] == (
+      3 * ["nearest by 6-mers, centred"] + 3 * ["nearest by the encoder of run, centred"])
   (folder / "fewer.tsv").write_text(
       "\n".join((folder / "references.tsv").read_text().splitlines()[:-1]) + "\n")
   code, out, err = call(folder, "--workdir=run", "--index=index", "--references=fewer.tsv",
@@ -70,6 +76,7 @@ def test_a_comparison_is_a_table_of_methods_and_ranks(folder):
      "--header_pattern"),
     (("--index=nowhere", "--queries=queries.fasta", "--output=x.tsv"), "no index in nowhere"),
     (("--workdir=nowhere", "--references=references.tsv", "--index=x"), "no workdir nowhere"),
+    (("--references=references.tsv", "--compare_workdirs=run", "--index=x"), "--compare."),
     (("--references=references.tsv", "--compare=guess", "--output=x.tsv"), "guess"),
     (("--references=references.tsv", "--queries=queries.fasta",
       "--output=references.tsv"), "exists"),

@@ -29,15 +29,16 @@ class Answers:
   probabilities: dict | None = None
 
 
-def answer(made, queries, method, *, threads=None):
+def answer(made, queries, method, *, threads=None, others=None):
   """(Answers of a method, None), or (None, why there are none).
 
   Args:
     made: identifier.Identifier, fitted.
     queries: list of str, cleaned, on the strand of the references.
-    method: of METHODS. "features": the nearest reference by what identify searches by,
-      centred; "kmers": the same by 6-mers.
+    method: of METHODS, or a name of `others`. "features": the nearest reference by what
+      identify searches by, centred; "kmers": the same by 6-mers.
     threads: of programs; default all cores.
+    others: {name: features of features.py} that are asked as "features" are.
   """
   start = time.perf_counter()
   taxa = made.references.names
@@ -62,16 +63,17 @@ def answer(made, queries, method, *, threads=None):
       return None, reason
     ids, scores = found
   else:
-    ids, scores = _nearest(made, queries, method)
+    by = (others or {}).get(method) or (
+        features_lib.Kmers() if method == "kmers" else made.features)
+    ids, scores = _nearest(made, queries, by)
   has = ids >= 0
   return Answers({rank: np.where(has, column[ids], -1) for rank, column in taxa.items()},
                  dict.fromkeys(taxa, scores), time.perf_counter() - start), None
 
 
-def _nearest(made, queries, method):
-  features, keys, centre = made.features, made.keys, made.centre
-  if method == "kmers" and features.name != features_lib.Kmers.name:
-    features = features_lib.Kmers()
+def _nearest(made, queries, features):
+  keys, centre = made.keys, made.centre
+  if features.name != made.features.name:
     rows = features.rows(made.references.sequences)
     centre = features.mean(rows)
     keys = features.less(rows, centre)
@@ -115,7 +117,10 @@ def how(method, made):
            "features": f"nearest by {made.features.name}, centred",
            "kmers": "nearest by square roots of 6-mer shares, centred",
            "sintax": "SINTAX (VSEARCH)"}
-  return words.get(method) or programs.PROGRAMS[method].name
+  if method in words:
+    return words[method]
+  return (programs.PROGRAMS[method].name if method in programs.PROGRAMS else
+          f"nearest by the encoder of {method}, centred")
 
 
 def threads(number):

@@ -13,9 +13,9 @@ class Encoder:
   """Embeddings of a trained encoder."""
   name = "encoder"
 
-  def __init__(self, embedder):
-    """embedder: inference.embedder.Embedder, not centred."""
-    self._embedder = embedder
+  def __init__(self, embedder, name=name):
+    """embedder: inference.embedder.Embedder, not centred. name: told apart by it."""
+    self._embedder, self.name = embedder, name
 
   def rows(self, sequences):
     """[n] str -> [n, D] float32; 0 where nothing can be read."""

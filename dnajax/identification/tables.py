@@ -11,7 +11,8 @@ _COLUMNS = ("method", "rank", "accuracy", "auroc_unknown", "calibration_error", 
             "queries_unknown", "queries_per_second", "threads")
 
 
-def compare(made, queries, wanted, *, methods=comparison.METHODS, threads=None, say=print):
+def compare(made, queries, wanted, *, methods=comparison.METHODS, threads=None, others=None,
+            say=print):
   """Rows of a table.
 
   Args:
@@ -20,14 +21,15 @@ def compare(made, queries, wanted, *, methods=comparison.METHODS, threads=None, 
     wanted: {rank: [Q]}, see `comparison.measure`.
     methods: of comparison.METHODS.
     threads: of programs; default all cores.
+    others: {workdir: features} that are compared too.
     say: called with a line for each method.
 
   Returns:
     List of dicts with the keys of a table; a method that cannot run has none.
   """
   rows = []
-  for method in methods:
-    answers, reason = comparison.answer(made, queries, method, threads=threads)
+  for method in (*methods, *(others or {})):
+    answers, reason = comparison.answer(made, queries, method, threads=threads, others=others)
     name = comparison.how(method, made)
     if answers is None:
       say(f"{name}: {reason}")
