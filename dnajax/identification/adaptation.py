@@ -7,6 +7,7 @@ expect, no longer decides a cosine. Whether it helps, held-out species say (`fit
 """
 
 import numpy as np
+from scipy import linalg
 
 from dnajax.data import records
 
@@ -61,18 +62,19 @@ def adapt(base, sequences, labels):
   np.add.at(means, taxa, rows)
   means /= sizes[:, None]
   differences = (rows - means[taxa])[sizes[taxa] > 1]
-  variances, directions = np.linalg.eigh(differences.T @ differences / len(differences))
-  variances = np.maximum(variances, 0)
-  spread = directions.T @ (rows.T @ rows / len(rows)) @ directions
-  return [Adapted(base, centre, _matrix(variances, directions, spread, shrinkage))
-          for shrinkage in SHRINKAGES]
+  within = differences.T @ differences / len(differences)
+  return [Adapted(base, centre, _matrix(within, rows, shrinkage)) for shrinkage in SHRINKAGES]
 
 
-def _matrix(variances, directions, spread, shrinkage):
+def _matrix(within, rows, shrinkage):
   """[D, min(D, WIDTH)] float32; the directions of most variance if not all are kept."""
-  scale = ((1 - shrinkage) * variances + shrinkage * variances.mean())**-0.5
-  matrix = directions * scale
-  if len(variances) > WIDTH:
-    _, main = np.linalg.eigh(scale[:, None] * spread * scale)
-    matrix = matrix @ main[:, -WIDTH:]
+  size = len(within)
+  shrunk = (1 - shrinkage) * within + shrinkage * within.trace() / size * np.eye(size)
+  # Any root of the inverse gives the same cosines, and this one costs least.
+  matrix = linalg.solve_triangular(linalg.cholesky(shrunk, lower=True), np.eye(size),
+                                   lower=True).T
+  if size > WIDTH:
+    white = (rows @ matrix).astype(np.float32)
+    _, main = linalg.eigh(white.T @ white, subset_by_index=(size - WIDTH, size - 1))
+    matrix = matrix @ main
   return matrix.astype(np.float32)
