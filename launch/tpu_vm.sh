@@ -114,7 +114,7 @@ create() {
   if [[ -n ${flag[service_account]} ]]; then
     how+=(--service-account="${flag[service_account]}")
   fi
-  queued create "${flag[name]}" "${how[@]}"
+  queued create "${flag[name]}" "${how[@]}" || return
   dry_state=ACTIVE
 }
 
