@@ -149,14 +149,10 @@ class Program:
           found[name][operand].append(one)
     return found
 
-  def product_flops(self, within=""):
-    """Operations of matrix products in one call on one device, 2 for each pair of factors.
-
-    Args:
-      within: part of the `op_name` of those that count.
-    """
+  def product_flops(self):
+    """Operations of matrix products in one call on one device, 2 for each pair of factors."""
     return sum(times * self._flops(name, one) for name, one, times in self.runs()
-               if one.opcode == "dot" and within in one.op_name)
+               if one.opcode == "dot")
 
   def _flops(self, computation, one):
     sizes = [array.shape for (array,) in self.arrays(computation, one)]

@@ -23,7 +23,7 @@ class Cost:
   num_parameters: int      # of the model, on all devices together
   collectives: list        # collectives.Collective
   rematerialised: list     # messages of the partitioner
-  flops: float             # of the model's matrix products, what is computed again included
+  flops: float             # of matrix products, what is computed again included
   model_flops: float       # of matrix products, by arithmetic, divided by the devices
   memory_bytes: float      # read and written, at most
   state_bytes: float       # parameters, optimizer, batch
@@ -71,8 +71,7 @@ def measure(plan):
   return Cost(
       mesh=mesh, num_parameters=sum(x.size for x in jax.tree.leaves(plan.abstract.params)),
       collectives=collectives.find(read, mesh), rematerialised=rematerialised,
-      flops=read.product_flops(within="jvp("),  # what is differentiated
-      model_flops=plan.step_flops() / plan.mesh.size,
+      flops=read.product_flops(), model_flops=plan.step_flops() / plan.mesh.size,
       memory_bytes=read.memory_bytes(), state_bytes=memory.argument_size_in_bytes,
       temporary_bytes=memory.temp_size_in_bytes)
 

@@ -73,7 +73,9 @@ def test_no_array_is_copied_whole_against_the_will_of_the_partitioner(mesh):
 def test_products_of_a_scanned_model_are_those_of_arithmetic(mesh):
   plan, cost = measured(*mesh)
   assert plan.experiment.encoder.scan_unroll < plan.experiment.encoder.depth
-  assert cost.flops == cost.model_flops == plan.step_flops() / 8
+  assert cost.model_flops == plan.step_flops() / 8
+  # Beside those of the model: masking counts by products of small matrices.
+  assert 0 <= cost.flops - cost.model_flops < 0.005 * cost.model_flops
 
 
 @pytest.mark.parametrize("mesh", [(1, 8, 1), (2, 2, 2)])
