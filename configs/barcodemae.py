@@ -5,6 +5,8 @@ Variants, chosen with --config=configs/barcodemae.py:NAME
   bold     small model on a prepared table of barcodes (data.name=barcodes/NAME)
   gene_mask  default with GeneMask's selection at the same masking ratio
   paper    the published setting, on BIOSCAN-5M
+  1b       a billion parameters on the same data, cut up over all devices; never trained:
+           its sizes are plain, its learning rate is a guess
   tiny     for tests
 
 Left out of the published form, because no output depends on it: the encoder's
@@ -79,6 +81,20 @@ VARIANTS = {
                        decoder_mlp_width=3072),
         optimizer=dict(shared.ONE_CYCLE, weight_decay=1e-5),
         log=dict(every_steps=100), checkpoint=dict(every_steps=2_000),
+        evals=shared.BIOSCAN_EVALS),
+    # Encoder 16 and decoder 4 blocks of 50.4 M parameters; papers.md has none so large.
+    "1b": dict(
+        data=dict(name="barcodes/bioscan5m", is_generated=False),
+        tokens=dict(random_offset=True),
+        total_steps=80_000, batch_size=1_024,  # 35 epochs, as published
+        masking=dict(capacity_sds=3.0),
+        encoder=dict(width=2_048, depth=16, num_heads=16, mlp_width=8_192, max_positions=512,
+                     dropout=0.0, dtype="bfloat16", remat="nothing_saveable", scan_unroll=1),
+        objective=dict(decoder_width=2_048, decoder_depth=4, decoder_num_heads=16,
+                       decoder_mlp_width=8_192),
+        optimizer=dict(schedule=dict(warmup_steps=2_000), learning_rate=2e-4, b2=0.95),
+        mesh=dict(data=1, fsdp=-1, tensor=1),
+        log=dict(every_steps=100), checkpoint=dict(every_steps=1_000),
         evals=shared.BIOSCAN_EVALS),
     "tiny": dict(
         total_steps=8, batch_size=16, data=dict(max_length=72),

@@ -22,6 +22,12 @@ _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Directory of the run: checkpoints, metrics, log.")
 _DRY_RUN = flags.DEFINE_bool(
     "dry_run", False, "Compile the step from shapes, say what would happen, stop.")
+_MESH_REPORT = flags.DEFINE_bool(
+    "mesh_report", False, "With --dry_run: collectives, bytes, memory and estimated time of "
+    "an update on config.mesh, for which the machine need not have the devices.")
+_DEVICES = flags.DEFINE_integer(
+    "devices", 8, "Devices that --mesh_report takes a -1 in config.mesh to mean in all.",
+    lower_bound=1)
 _PROFILE_STEPS = flags.DEFINE_integer(
     "profile_steps", 0, "Updates to trace into WORKDIR/profile.")
 _SEEDS = flags.DEFINE_list(
@@ -41,6 +47,8 @@ def main(argv):
   values, overrides = command_line.read_config(_CONFIG.value, "config")
   if _WORKDIR.value is None and not _DRY_RUN.value:
     raise errors.UserError("Give --workdir=DIR, the directory of the run.")
+  if _MESH_REPORT.value and not _DRY_RUN.value:
+    raise errors.UserError("--mesh_report trains nothing: give --dry_run too.")
   logging.set_verbosity(logging.WARNING)
   from dnajax.devices import host_memory  # here and below: --help need not wait for it
   host_memory.keep_freed_memory_on_cpu()
@@ -49,6 +57,10 @@ def main(argv):
   from dnajax.config import overrides as overrides_lib
   from dnajax.training import run, stopping
   values = overrides_lib.apply(values, overrides)
+  if _MESH_REPORT.value:
+    from dnajax.training import mesh_report
+    print(mesh_report.report(values, _DEVICES.value))
+    return
   if _DRY_RUN.value:
     run.dry_run(values)
     return

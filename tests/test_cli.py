@@ -97,6 +97,7 @@ def test_sigterm_saves_and_exits_cleanly_and_the_same_command_goes_on(
     ([], "--config=FILE"),
     (["--config=configs/barcodemae.py:tiny"], "--workdir=DIR"),
     (["--config=configs/missing.py", "--workdir=x"], "missing.py"),
+    (["--config=configs/barcodemae.py:tiny", "--workdir=x", "--mesh_report"], "--dry_run too"),
     (["--config=configs/barcodemae.py:huge", "--workdir=x"], "huge"),
     (["--config=configs/barcodemae.py:tiny", "--workdir=x",
       "--config.masking.selection.raito=0.3"], "did you mean config.masking.selection.ratio"),

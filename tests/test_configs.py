@@ -58,6 +58,10 @@ def test_config_matches_its_recorded_summary(name, variant):
   assert summary(name, variant) == json.loads(RECORD.read_text())[f"{name}:{variant}"]
 
 
+def test_the_large_model_has_a_billion_parameters():
+  assert 0.95e9 < summary("barcodemae", "1b")["parameters"] < 1.1e9
+
+
 def test_every_config_has_the_four_variants():
   for name in set(NAMES) - {"finetune", "barcode_id"}:
     variants = importlib.import_module(f"configs.{name}").VARIANTS

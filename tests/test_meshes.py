@@ -1,8 +1,16 @@
 """Same losses on every mesh shape, with every way to cut the batch."""
 
+import contextlib
+import shutil
+
+import jax
 import numpy as np
 import pytest
 
+from dnajax.config import plan as plan_lib
+from dnajax.data import random_split
+from dnajax.devices import partitioning
+from dnajax.inference import encode
 from dnajax.training import run
 from dnajax.workdir import metrics
 
@@ -30,3 +38,48 @@ def test_losses_do_not_depend_on_the_mesh_nor_on_accumulation(
       accumulate_steps=accumulate_steps, total_steps=4, encoder__dropout=dropout), tmp_path)
   assert len(got) == 4
   np.testing.assert_allclose(got, expected.setdefault(dropout, got), rtol=2e-5)
+
+
+def on(mesh, tiny_config, **changes):
+  """Values for a mesh; the schedule is that of the whole run, however long it is."""
+  data, fsdp, tensor = mesh
+  return tiny_config(has_evals=False, mesh__data=data, mesh__fsdp=fsdp, mesh__tensor=tensor,
+                     optimizer__schedule__name="constant", checkpoint__every_steps=2,
+                     checkpoint__centre_records=0, **changes)
+
+
+def test_a_checkpoint_of_one_mesh_goes_on_on_another_and_on_one_device(tiny_config, tmp_path):
+  run.run(on((2, 2, 2), tiny_config, total_steps=2), tmp_path / "a")
+  for copy in ("b", "c"):
+    shutil.copytree(tmp_path / "a", tmp_path / copy)
+  want = train_losses(on((2, 2, 2), tiny_config, total_steps=4), tmp_path / "a")
+  assert len(want) == 4
+  np.testing.assert_allclose(
+      train_losses(on((1, 8, 1), tiny_config, total_steps=4), tmp_path / "b"), want, rtol=2e-5)
+  with first_devices(1):
+    got = train_losses(on((1, 1, 1), tiny_config, total_steps=4), tmp_path / "c")
+  np.testing.assert_allclose(got, want, rtol=2e-5)
+
+
+@contextlib.contextmanager
+def first_devices(number):
+  """Meshes are made of the first devices only."""
+  with pytest.MonkeyPatch.context() as patch:
+    make = partitioning.make_mesh
+    patch.setattr(partitioning, "make_mesh",
+                  lambda sizes: make(sizes, jax.devices()[:number]))
+    yield
+
+
+@pytest.mark.parametrize("mesh", [(1, 8, 1), (2, 2, 2)])
+def test_features_are_the_same_on_every_mesh(mesh, tiny_config):
+  plan = plan_lib.make(on(mesh, tiny_config))
+  assert dict(plan.mesh.shape) == dict(zip(("data", "fsdp", "tensor"), mesh, strict=True))
+  params = plan.make_state().params
+  lie = {leaf.sharding.spec for leaf in jax.tree.leaves(params)}
+  assert len(lie) > 1                              # cut up as in training
+  bases = random_split.RandomSplit().bases(range(20), plan.tokenizer.read_length)
+  features = lambda params, mesh: encode.encoder_features(
+      plan.model.module, params, bases, tokenizer=plan.tokenizer, batch_size=16, mesh=mesh)
+  np.testing.assert_allclose(features(params, plan.mesh), features(jax.device_get(params), None),
+                             rtol=1e-5, atol=1e-5)

@@ -46,3 +46,13 @@ def test_an_axis_without_a_rule_is_an_error_not_a_replicated_tensor():
   mesh = partitioning.make_mesh(dict(data=8, fsdp=1, tensor=1))
   with partitioning.use(mesh), pytest.raises(ValueError, match="haeds"):
     partitioning.abstract_and_sharding(labelled("embed", "haeds"), mesh)
+
+
+def test_a_bias_is_cut_over_fsdp_too_and_a_kernel_over_each_axis_once():
+  mesh = partitioning.make_mesh(dict(data=2, fsdp=2, tensor=2))
+  with partitioning.use(mesh):
+    for name in ("heads", "mlp", "vocab"):
+      _, sharding = partitioning.abstract_and_sharding(labelled(name, shape=(8,)), mesh)
+      assert sharding["w"].spec == jax.sharding.PartitionSpec(("tensor", "fsdp"))
+      _, sharding = partitioning.abstract_and_sharding(labelled(name, "embed"), mesh)
+      assert sharding["w"].spec == jax.sharding.PartitionSpec("tensor", "fsdp")

@@ -1,16 +1,13 @@
 """Training step: rate, model FLOP/s, share of the matmul rate of this machine."""
 
-import pathlib
-
 import jax
 import numpy as np
 
 from dnajax.bench import timing
 from dnajax.config import overrides
 from dnajax.config import plan as plan_lib
-from dnajax.data import feed
+from dnajax.data import feed, random_split
 from dnajax.devices import partitioning
-from dnajax.tokens import bases as base_codes
 
 
 def measure(values, *, rounds):
@@ -28,17 +25,17 @@ def measure(values, *, rounds):
     two: the shape of the feed-forward layers, and 4096 × 4096 × 4096 (2048 on
     a CPU), of all devices together.
   """
-  plans = {"": plan_lib.make(values, split=RandomSplit())}
+  plans = {"": plan_lib.make(values, split=random_split.RandomSplit())}
   own = plans[""]
   if own.experiment.masking is not None:
     name = own.experiment.to_dict()["masking"]["corruption"]["name"]
     plans = {name: own}
     if name != "replace":
       plans["replace"] = plan_lib.make(overrides.apply(
-          values, [("masking.corruption.name", "replace")]), split=RandomSplit())
+          values, [("masking.corruption.name", "replace")]), split=random_split.RandomSplit())
   experiment, mesh = own.experiment, own.mesh
   calls = {name: _step_call(plan) for name, plan in plans.items()}
-  flops = {name: step_flops(plan) for name, plan in plans.items()}
+  flops = {name: plan.step_flops() for name, plan in plans.items()}
   side = 2048 if jax.default_backend() == "cpu" else 4096
   encoder = experiment.encoder
   shapes = {"square": (side, side, side),
@@ -58,7 +55,7 @@ def measure(values, *, rounds):
   for name, plan in plans.items():
     of = f"{name}: " if name else ""
     figures |= {
-        f"{of}encoder slots": _slots(plan),
+        f"{of}encoder slots": plan.num_slots,
         f"{of}step seconds": seconds[name],
         f"{of}sequences/s": experiment.batch_size / seconds[name],
         f"{of}model GFLOP/s": rates[name],
@@ -70,45 +67,9 @@ def measure(values, *, rounds):
   return figures
 
 
-def step_flops(plan):
-  """Floating-point operations of one update: forward, and twice that backward.
-
-  Products with weights and of attention count; embeddings, norms and softmax do not.
-  """
-  one, masking = plan.experiment, plan.task.masking
-  return 3 * one.batch_size * one.objective.flops_per_row(
-      one.encoder, plan.tokenizer, num_kept=_slots(plan),
-      num_scored=masking.num_scored if masking else 0)
-
-
-def _slots(plan):
-  """Positions that the encoder works on."""
-  return plan.task.masking.num_kept if plan.task.masking else plan.tokenizer.num_tokens
-
-
-class RandomSplit:
-  """Looks like a split of full-length records with labels of every column."""
-  name, num_records, fingerprint, ranks = "random bases", 1024, "", ()
-  directory, cleaning = pathlib.Path(), {}
-
-  def bases(self, ids, length):
-    """[n, length] uint8."""
-    return np.random.default_rng(0).integers(
-        0, len(base_codes.ALPHABET), (len(ids), length)).astype(np.uint8)
-
-  def labels(self, column):
-    """[N] int32, two different ones."""
-    del column
-    return np.arange(self.num_records, dtype=np.int32) % 2
-
-  def vocabulary(self, column):
-    """Names of the labels."""
-    return [f"{column} {n}" for n in range(2)]
-
-
 def _step_call(plan):
   size, sharding = plan.experiment.batch_size, partitioning.batch_sharding(plan.mesh)
-  split = RandomSplit()
+  split = random_split.RandomSplit()
   batch = jax.tree.map(lambda rows: feed.spread(rows, sharding), {
       "bases": split.bases(range(size), plan.tokenizer.read_length),
       "labels": {column: np.arange(size, dtype=np.int32) % 2 for column in plan.task.labels}})

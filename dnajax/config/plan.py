@@ -7,7 +7,7 @@ import jax
 
 from dnajax.config import data_set, model, resolve
 from dnajax.config import experiment as experiment_lib
-from dnajax.data import records
+from dnajax.data import random_split, records
 from dnajax.devices import partitioning
 from dnajax.masking import bound, find
 from dnajax.training import state as state_lib
@@ -38,16 +38,33 @@ class Plan:
     """Of the model."""
     return self.model.tokenizer
 
+  @property
+  def num_slots(self):
+    """Positions of a row that the encoder works on in training."""
+    return self.task.masking.num_kept if self.task.masking else self.tokenizer.num_tokens
+
+  def step_flops(self):
+    """Floating-point operations of one update: forward, and twice that backward.
+
+    Products with weights and of attention count; embeddings, norms and softmax do not,
+    nor what rematerialisation computes again.
+    """
+    one, masking = self.experiment, self.task.masking
+    return 3 * one.batch_size * one.objective.flops_per_row(
+        one.encoder, self.tokenizer, num_kept=self.num_slots,
+        num_scored=masking.num_scored if masking else 0)
+
   def initial_params(self):
     """The random parameters that this training begins with."""
     return state_lib.random_params(self.task, self.experiment.seed)
 
-  def compile_step(self):
-    """The compiled update, from shapes alone."""
+  def compile_step(self, **options):
+    """The compiled update, from shapes alone; options: of the compiler, by their names."""
     batch = step_lib.batch_shapes(self.task, self.experiment.batch_size,
                                   self.tokenizer.read_length)
     with partitioning.use(self.mesh):
-      return self.train_step.lower(self.abstract, batch).compile()
+      return self.train_step.lower(self.abstract, batch).compile(
+          compiler_options=options or None)
 
 
 def make(values, *, own_config=None, split=None):
@@ -56,7 +73,7 @@ def make(values, *, own_config=None, split=None):
   Args:
     values: ConfigDict or nested dict.
     own_config: config that the run itself has stored, if it is resumed.
-    split: stands in for the records of config.data; only in benchmarks.
+    split: stands in for the records of config.data: in benchmarks and reports of shapes.
 
   Raises:
     UserError: something in the config or the data set is wrong.
@@ -161,6 +178,8 @@ class Bind:
 
   def _ranks(self, settings):
     name = settings.pmi_table
+    if name and isinstance(self._split, random_split.RandomSplit):
+      return self._split.pmi_ranks(self._tokenizer.vocabulary.size)
     if name not in self._tables:
       ranks = find.load_ranks(settings, self._tokenizer, self._split.directory)
       if not name:

@@ -13,11 +13,14 @@ from dnajax.shell import errors
 AXES = ("data", "fsdp", "tensor")
 BATCH_AXES = ("data", "fsdp")
 
-AXIS_RULES = (  # logical name -> mesh axis; the first matching row wins
+AXIS_RULES = (  # logical name -> mesh axes; the first row whose axes are free wins
     ("batch", BATCH_AXES),
     ("length", None),
     ("embed", "fsdp"),
-    ("heads", "tensor"),
+    ("heads", ("tensor", "fsdp")),  # biases: what is whole everywhere needs an all-reduce
+    ("mlp", ("tensor", "fsdp")),
+    ("vocab", ("tensor", "fsdp")),
+    ("heads", "tensor"),            # kernels, whose other axis is "embed"; activations
     ("mlp", "tensor"),
     ("vocab", "tensor"),
     ("words", None),      # looked up by row: a gather from one device

@@ -43,9 +43,9 @@ def pack(key: Key[Array, ""], is_candidate: Bool[Array, "B L"], size,
   # so that no index needs a check.
   slots = jnp.where(is_kept, order - 1, size)
   positions = jnp.broadcast_to(jnp.arange(length, dtype=jnp.int32), slots.shape)
-  ids = jnp.zeros((num_rows, size + 1), jnp.int32).at[
-      jnp.arange(num_rows)[:, None], slots].set(
-          positions, mode="promise_in_bounds")[:, :size]
+  # Row by row, so that no device needs the rows of another.
+  ids = jax.vmap(lambda slots, positions: jnp.zeros(size + 1, jnp.int32).at[slots].set(
+      positions, mode="promise_in_bounds"))(slots, positions)[:, :size]
   is_used = jnp.arange(size) < is_kept.sum(axis=1, keepdims=True)  # [B, S]
   return ids, is_used, is_kept, order
 

@@ -47,6 +47,7 @@ class VocabularyHead(nn.Module):
     if self.kind == "transform":
       x = layers.dense(x.shape[-1], ("embed", None), dtype=self.dtype,
                        name="transform")(x)
+      x = nn.with_logical_constraint(x, ("batch", "length", None))
       x = layers.LayerNorm(self.dtype, name="norm")(layers.gelu(x))
     else:
       x = dropout_lib.Dropout(self.dropout)(x, deterministic=deterministic)

@@ -19,9 +19,12 @@ def zeros(*axes):
 
 
 def dense(num_out, axes, *, dtype, name):
-  """A linear map with bias whose kernel has the two logical `axes`."""
+  """A linear map with bias whose kernel has the two logical `axes`.
+
+  An output axis without a name is that of features, whose kernel has "embed" already.
+  """
   return nn.Dense(num_out, dtype=dtype, name=name, dot_general=_matmul,
-                  kernel_init=kernel(*axes), bias_init=zeros(axes[1]))
+                  kernel_init=kernel(*axes), bias_init=zeros(axes[1] or "embed"))
 
 
 def _matmul(x, matrix, dimension_numbers, **kwargs):
@@ -84,6 +87,11 @@ def unit(x, axis=-1):
 def take_rows(table: Float[Array, "N D"], ids: Int[Array, "*rows"]
               ) -> Float[Array, "*rows D"]:
   """Rows of a table, by number."""
+  # The whole table on every device, then rows of its own: left to itself the partitioner
+  # looks up pieces of all rows and exchanges activations, or gives up and copies them.
+  # The first constraint is for the gradient: each device keeps its part of it alone.
+  table = nn.with_logical_constraint(table, (None, "embed"))
+  table = nn.with_logical_constraint(table, (None, None))
   return jnp.take(table, ids, axis=0, mode="clip")
 
 

@@ -165,7 +165,8 @@ class MaskedAutoencoder(Predictor):
     """types.Inputs with `masked` -> types.Outputs."""
     masked = inputs.masked
     hidden, pooled = self._masked_features(masked, deterministic=deterministic)
-    x = self.decoder(self.project(hidden), masked, deterministic=deterministic)
+    x = nn.with_logical_constraint(self.project(hidden), ("batch", "length", None))
+    x = self.decoder(x, masked, deterministic=deterministic)
     logits = self.head(x, masked.scored_ids, deterministic=deterministic)
     return self._outputs(pooled, deterministic=deterministic, logits=logits,
                          targets=masked.targets)
