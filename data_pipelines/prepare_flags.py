@@ -3,7 +3,7 @@
 from absl import flags
 
 from data_pipelines import cleaning as cleaning_lib
-from data_pipelines import formats
+from data_pipelines import files, formats
 from dnajax.shell import errors
 
 FLAGS = flags.FLAGS
@@ -11,11 +11,11 @@ FLAGS = flags.FLAGS
 # Flags of one kind of data set, refused with another one.
 _BARCODES = ("preset", "columns", "header_pattern", "absent", "exclude", "exclude_by",
              "hold_out", "deduplicate", "min_length", "max_length", "max_unknown", "alphabet",
-             "on_bad_letters", "trim")
+             "on_bad_letters", "trim", "max_record_bp")
 _GENOME = ("windows", "window_length", "shortest_window", "stride", "start_offset",
            "n_policy", "split_by", "valid_share", "valid_contigs", "block_length", "seed")
 _LABELLED = ("preset", "columns", "num_sets", "exclude_overlap", "min_length", "max_length",
-             "max_unknown", "alphabet", "on_bad_letters")
+             "max_unknown", "alphabet", "on_bad_letters", "max_record_bp")
 FLAGS_OF = {"barcodes": ("input", "name", *_BARCODES), "genome": ("input", "name", *_GENOME),
             "labelled": ("input", "name", *_LABELLED),
             "simulated_barcodes": ("simulate",), "simulated_genome": ("simulate",)}
@@ -63,6 +63,9 @@ def define():
       "deduplicate", False, "Keep only the first row of equal sequences, over all splits.")
   flags.DEFINE_integer("min_length", 1, "Base pairs.", lower_bound=1)
   flags.DEFINE_integer("max_length", 0, "Base pairs; 0: no limit.", lower_bound=0)
+  flags.DEFINE_integer(
+      "max_record_bp", files.MAX_RECORD_BP, "A longer record is refused instead of being read "
+      "into memory: a damaged file may be one endless line.", lower_bound=1)
   flags.DEFINE_string(
       "max_unknown", "", "Most letters other than ACGT: a share (0.02, 2%) or a number.")
   flags.DEFINE_enum(

@@ -9,6 +9,7 @@ import zlib
 import tqdm
 
 from data_pipelines import cleaning, exclusion, presets, sequences, write
+from data_pipelines import files as files_lib
 from dnajax.shell import errors
 
 DEFAULT_SPLIT = "pretrain"
@@ -27,6 +28,7 @@ class Options:
   hold_out: float = 0.0
   deduplicate: bool = False
   policy: cleaning.Policy = cleaning.Policy()
+  max_record_bp: int = files_lib.MAX_RECORD_BP
 
 
 def prepare(inputs, data_dir, *, name=None, overwrite=False, show_progress=True, **options):
@@ -85,7 +87,8 @@ def fill(spool, files, options, *, show_progress):
     write.Source.
   """
   read_options = dict(columns=options.columns, preset=options.preset,
-                      header_pattern=options.header_pattern, absent=options.absent)
+                      header_pattern=options.header_pattern, absent=options.absent,
+                      max_record_bp=options.max_record_bp)
   excluded = exclusion.load(options.exclude, by=options.exclude_by,
                             cleaning=options.policy.cleaning, preset=options.preset,
                             header_pattern=options.header_pattern, absent=options.absent)
@@ -94,7 +97,7 @@ def fill(spool, files, options, *, show_progress):
   with tqdm.tqdm(desc="reading", unit=" rows", unit_scale=True, mininterval=0.5, delay=1,
                  disable=not show_progress) as bar:
     for given_split, path in files:
-      for record in sequences.read(path, **read_options):
+      for record in sequences.read(path, allow_protein=True, **read_options):
         num_read += 1
         bar.update()
         split = given_split or record.fields.get(
