@@ -148,7 +148,8 @@ def _barcodes_from_flags():
       columns=prepare_flags.columns(), header_pattern=FLAGS.header_pattern,
       absent=FLAGS.absent, exclude=FLAGS.exclude, exclude_by=FLAGS.exclude_by,
       hold_out=FLAGS.hold_out, deduplicate=FLAGS.deduplicate, overwrite=FLAGS.overwrite,
-      max_record_bp=FLAGS.max_record_bp,
+      max_record_bp=FLAGS.max_record_bp, beam_dir=FLAGS.beam_dir,
+      beam_options=FLAGS.beam_options,
       policy=prepare_flags.policy(cleaning.Cleaning(trim=FLAGS.trim)))
 
 

@@ -11,7 +11,7 @@ FLAGS = flags.FLAGS
 # Flags of one kind of data set, refused with another one.
 _BARCODES = ("preset", "columns", "header_pattern", "absent", "exclude", "exclude_by",
              "hold_out", "deduplicate", "min_length", "max_length", "max_unknown", "alphabet",
-             "on_bad_letters", "trim", "max_record_bp")
+             "on_bad_letters", "trim", "max_record_bp", "beam_dir", "beam_options")
 _GENOME = ("windows", "window_length", "shortest_window", "stride", "start_offset",
            "n_policy", "split_by", "valid_share", "valid_contigs", "block_length", "seed")
 _LABELLED = ("preset", "columns", "num_sets", "exclude_overlap", "min_length", "max_length",
@@ -74,6 +74,12 @@ def define():
   flags.DEFINE_enum(
       "on_bad_letters", "error", ["error", "drop"], "For letters outside IUPAC, and for "
       "words that are no overlapping k-mers.")
+  flags.DEFINE_string(
+      "beam_dir", None, "Read the input files at the same time on Apache Beam (extra beam) and "
+      "keep what was read here, a folder that all workers see.")
+  flags.DEFINE_multi_string(
+      "beam_options", [], "For Beam, for example --beam_options=--runner=FlinkRunner. "
+      "Repeatable. Default: DirectRunner.")
   flags.DEFINE_boolean("trim", True, "Remove N at both ends.")
   flags.DEFINE_list(
       "simulate", [], "KEY=VALUE settings of simulated_barcodes or simulated_genome, for "

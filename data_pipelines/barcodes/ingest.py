@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import functools
 import os
 import re
 import zlib
@@ -31,7 +32,8 @@ class Options:
   max_record_bp: int = files_lib.MAX_RECORD_BP
 
 
-def prepare(inputs, data_dir, *, name=None, overwrite=False, show_progress=True, **options):
+def prepare(inputs, data_dir, *, name=None, overwrite=False, show_progress=True,
+            beam_dir=None, beam_options=(), **options):
   """Prepares the data set `barcodes/<name>`.
 
   Args:
@@ -40,6 +42,8 @@ def prepare(inputs, data_dir, *, name=None, overwrite=False, show_progress=True,
     name: default is the first file's name without its endings.
     overwrite: replace a data set of this name.
     show_progress: bars while reading and writing.
+    beam_dir: read the files on Apache Beam and keep the parts here; None: here, in turn.
+    beam_options: options of Beam, such as "--runner=DataflowRunner".
     **options: fields of Options.
 
   Returns:
@@ -59,9 +63,22 @@ def prepare(inputs, data_dir, *, name=None, overwrite=False, show_progress=True,
   from data_pipelines.barcodes import builder
   return write.write(
       builder_class=builder.Barcodes, data_dir=data_dir, config_name=name,
-      fill=lambda spool: fill(spool, files, options, show_progress=show_progress),
+      fill=(functools.partial(_fill_on_beam, files=files, options=options, folder=beam_dir,
+                              beam_options=beam_options) if beam_dir else
+            lambda spool: fill(spool, files, options, show_progress=show_progress)),
       options=recorded, cleaning=options.policy.cleaning, overwrite=overwrite,
       show_progress=show_progress)
+
+
+def _fill_on_beam(spool, files, options, folder, beam_options):
+  from data_pipelines.beam import parts
+  return parts.fill(
+      spool, files, functools.partial(_fill_one, options=options), folder=folder,
+      options=list(beam_options), about=repr(options), is_deduplicated=options.deduplicate)
+
+
+def _fill_one(spool, file, options):
+  return fill(spool, [file], options, show_progress=False)
 
 
 def parse_input(text):
