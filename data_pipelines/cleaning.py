@@ -16,6 +16,7 @@ IUPAC = b"ACGTRYSWKMBDHVN"
 ALPHABETS = ("iupac", "acgtn")
 ON_BAD_LETTERS = ("error", "drop")
 _GAP = b"-"
+_AMINO_ACIDS = b"EFILPQefilpq"
 
 _UPPER = bytearray(bytes(range(256)).upper())
 _UPPER[ord("U")] = _UPPER[ord("u")] = ord("T")   # RNA
@@ -129,7 +130,7 @@ def take(sequence, policy):
       if policy.on_bad_letters == "error":
         allowed = set((IUPAC + b"U" + _GAP).decode())
         found = "".join(sequence.split()) if policy.cleaning.join_kmers else sequence
-        raise BadLettersError("".join(sorted(set(found.upper()) - allowed)))
+        raise BadLettersError("".join(sorted(set(found.upper()) - allowed))[:20])
       return None, "letters_outside_iupac"
     if policy.alphabet == "acgtn" and unknown.strip(b"N"):
       return None, "ambiguity_letters"
@@ -142,6 +143,14 @@ def take(sequence, policy):
     if len(unknown) > limit:
       return None, "too_many_unknown"
   return bases, None
+
+
+def is_protein(sequence):
+  """Whether a tenth of the letters are amino acids that are no letters of DNA: E F I L P Q
+  are a third of a protein. Words are found out by them, too."""
+  if isinstance(sequence, str):
+    sequence = sequence.encode("ascii", "replace")
+  return len(sequence) - len(sequence.translate(None, _AMINO_ACIDS)) > len(sequence) / 10
 
 
 def num_ambiguous(bases):

@@ -15,20 +15,30 @@ _PIECE = 1 << 21              # bytes read at a time
 _UNUSUAL, _UNUSUAL_BLANKS = (b"\0", b"\r", b"\t", b";"), (b"\n ", b" \n")
 
 
-def read_fasta(path):
+def read_fasta(path, max_record_bp=files.MAX_RECORD_BP):
   """Records of a FASTA file; sequences may run over several lines.
 
   Written out here because the reader of dnaio does not tell lines.
+
+  Args:
+    path: the file.
+    max_record_bp: letters of the longest sequence.
 
   Yields:
     (line of the header, header without ">", sequence without line ends).
 
   Raises:
-    UserError: not FASTA, or a header without a sequence; with the line.
+    UserError: not FASTA, a header without a sequence, or too long; with the line.
   """
   records = itertools.groupby(read_pieces(path), key=operator.itemgetter(0, 1))
   for (line, name), pieces in records:
-    yield line, name, b"".join(letters for _, _, letters in pieces).decode("utf-8", "replace")
+    parts, size = [], 0
+    for _, _, letters in pieces:
+      parts.append(letters)
+      size += len(letters)
+      if size > max_record_bp:
+        raise files.too_long(path, line, max_record_bp)
+    yield line, name, b"".join(parts).decode("utf-8", "replace")
 
 
 def read_pieces(path, size=_PIECE):
@@ -45,6 +55,12 @@ def read_pieces(path, size=_PIECE):
   Raises:
     UserError: as `read_fasta`.
   """
+  for start, name, _, text in _parts(path, size):
+    yield start, name, text.replace(b"\n", b"")
+
+
+def _parts(path, size):
+  """Yields (line of the header, header, line of the first letters, lines with letters)."""
   start, name, is_empty = None, None, False
   for number, text, is_inside in _blocks(path, size):
     at = 0
@@ -56,7 +72,7 @@ def read_pieces(path, size=_PIECE):
         start, name, is_empty = number, text[at + 1:end].decode().strip(), True
       else:
         end = _next_header(text, at)
-        letters = text[at:end].replace(b"\n", b"")
+        letters = text[at:end].strip(b"\n")
         if letters and name is None:
           line = number + text[at:end].index(letters[:1])    # blank lines come before
           shown = text[at:end].split(maxsplit=1)[0][:30].decode("utf-8", "replace")
@@ -66,7 +82,7 @@ def read_pieces(path, size=_PIECE):
               "the columns.")
         if letters:
           is_empty = False
-          yield start, name, letters
+          yield start, name, number, text[at:end]
       number += text.count(b"\n", at, end)
       at, is_inside = end, False
   if name is None:
@@ -106,6 +122,10 @@ def _blocks(path, size):
       if not cut and (is_inside or text.lstrip()[:1] not in (b">", b";", b"")):
         cut = len(text.rstrip())      # blanks wait: they may be the end of the line
       rest = text[cut:]
+      if not cut and len(rest) > files.LONGEST_HEADER:
+        raise errors.UserError(
+            f"{path}, line {number}: a header, comment or blank line of more than "
+            f"{files.LONGEST_HEADER:,} bytes. Is the file damaged? Fetch it again.")
       if cut:
         yield number, _tidy(path, number, text[:cut], is_inside), is_inside
         number += text.count(b"\n", 0, cut)
@@ -137,33 +157,57 @@ def explain_letters(path, line, bad):
     line: of the record's header.
     bad: bytes, the letters in question.
   """
-  found = bad.decode("utf-8", "replace")
-  for number, text in files.lines(path):
-    here = {x for x in text.strip() if set(x.encode()) <= set(bad)}
-    if number > line and here and not text.lstrip().startswith(";"):
-      line, found = number, here
+  found, bad = bad[:20].decode("utf-8", "replace"), bytes(set(bad))
+  good = bytes(set(range(256)) - set(bad))
+  for start, _, number, text in _parts(path, _PIECE):
+    rest = text.translate(None, good) if start == line else b""
+    if rest:
+      at = text.index(rest[:1])
+      line = number + text.count(b"\n", 0, at)
+      here = text[at:text.find(b"\n", at) % (len(text) + 1)].decode("utf-8", "replace")
+      found = sorted(x for x in set(here) if set(x.encode()) <= set(bad))[:20]
       break
   return errors.UserError(
       f"{path}, line {line}: characters outside the IUPAC letters: "
       f"{''.join(sorted(set(found)))!r}. Is this DNA? Correct or remove the record.")
 
 
-def read_fastq(path):
+def read_fastq(path, max_record_bp=files.MAX_RECORD_BP):
   """Records of a FASTQ file of four lines each; qualities are not used.
+
+  Args:
+    path: the file.
+    max_record_bp: letters of the longest sequence.
 
   Yields:
     (line of the header, header without "@", sequence).
 
   Raises:
-    UserError: the file is not FASTQ, is cut off or damaged; with the line.
+    UserError: the file is not FASTQ, is cut off, damaged or a record too long; with the
+      line.
   """
   number = 0
 
   def where():
     return f", after line {4 * number}"
+
+  class Bounded:
+    """The file for dnaio, which doubles its buffer until a record fits."""
+
+    def read(self, size):
+      if size > 4 * max_record_bp + 2 * files.LONGEST_HEADER:
+        raise files.too_long(path, 4 * number + 1, max_record_bp)
+      return file.read(size)
+
+    def close(self):
+      pass
+
+  bounded = Bounded()
   with files.open_binary(path) as file, files.explain_damage(path, where):
     try:
-      for number, record in enumerate(dnaio.FastqReader(file), 1):
+      for number, record in enumerate(dnaio.FastqReader(bounded), 1):
+        if len(record.sequence) > max_record_bp:
+          raise files.too_long(path, 4 * number - 3, max_record_bp)
         if not record.sequence:
           raise errors.UserError(
               f"{path}, line {4 * number - 3}: header {'@' + record.name[:60]!r} "
@@ -172,7 +216,8 @@ def read_fastq(path):
     except dnaio.FileFormatError as error:
       line = error.line + 1 if error.line is not None else 4 * number + 1
       raise errors.UserError(
-          f"{path}, line {line}: not FASTQ or cut off ({error.message}). "
+          f"{path}, line {line}: not FASTQ or cut off "
+          f"({error.message.splitlines()[0][:200]}). "
           "Fetch the file again.") from None
     except (UnicodeDecodeError, ValueError) as error:
       raise errors.UserError(

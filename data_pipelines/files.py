@@ -16,6 +16,11 @@ SUFFIXES = {"gz", "bz2", "xz", "zst"}   # the last one is named, not read
 _DAMAGE = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError)
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _BUFFER = 1 << 18
+# A record longer than that is refused instead of read into memory, as a file of one endless
+# line would be; chromosomes are read in pieces and have no such limit.
+MAX_RECORD_BP = 10_000_000
+LONGEST_HEADER = 1 << 20      # bytes of a line besides its sequence
+_MOST_EXPANDED, _SMALL = 200, 1 << 28   # times its size, unless fewer bytes
 
 
 def open_binary(path):
@@ -66,20 +71,50 @@ def explain_damage(path, where=lambda: ""):
         "check the disk.") from None
 
 
-def lines(path):
+def lines(path, max_record_bp=MAX_RECORD_BP):
   """The text lines of a file, decompressed.
+
+  Args:
+    path: the file.
+    max_record_bp: letters of the longest sequence in a line.
 
   Yields:
     (line number from 1, line without its line end).
 
   Raises:
-    UserError: a line is not UTF-8 or holds a NUL byte, or the compressed data
-      is damaged; with the line.
+    UserError: a line is not UTF-8, holds a NUL byte or is too long, or the compressed
+      data is damaged; with the line.
   """
-  number = 0
+  number, longest = 0, max_record_bp + LONGEST_HEADER
   with open_binary(path) as file, explain_damage(path, lambda: f", after line {number}"):
-    for number, raw in enumerate(file, 1):
+    while raw := file.readline(longest + 1):
+      if len(raw) > longest:
+        raise too_long(path, number + 1, max_record_bp)
+      number += 1
       yield number, decode(path, number, raw).rstrip("\r\n")
+
+
+def too_long(path, line, max_record_bp):
+  """The UserError for a record that is longer than may be read into memory."""
+  return errors.UserError(
+      f"{path}, line {line}: the record that is here is longer than {max_record_bp:,} letters. "
+      "Is the file damaged? Cut long sequences into parts, or prepare them with a higher "
+      "--max_record_bp.")
+
+
+def unpack(path, file, plain):
+  """Copies what `file`, which is `path` decompressed, holds into the file `plain`.
+
+  Raises:
+    UserError: it is so much larger than the file that it would fill the disk.
+  """
+  limit = max(_SMALL, _MOST_EXPANDED * os.path.getsize(path))
+  while block := file.read(_BUFFER):
+    if plain.tell() + len(block) > limit:
+      raise errors.UserError(f"{path}: more than {limit:,} bytes once decompressed. Decompress "
+                             "it yourself if that is right.")
+    plain.write(block)
+  plain.seek(0)
 
 
 def decode(path, number, raw):

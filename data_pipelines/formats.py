@@ -21,9 +21,9 @@ class Format:
   name: what people call it.
   suffixes: endings of file names.
   begins: the first bytes of such a file, any of them; () for what no other format claims.
-  headers: path -> (line, header, sequence) of every record.
-  rows: (path, choose) -> (line, cells) of every row of a table. `choose` is called once
-    with the names of all columns and returns the wanted ones.
+  headers: (path, max_record_bp) -> (line, header, sequence) of every record.
+  rows: (path, choose, max_record_bp) -> (line, cells) of every row of a table. `choose` is
+    called once with the names of all columns and returns the wanted ones.
   is_text: blanks before `begins` do not matter, and no byte is NUL.
   """
   name: str
@@ -80,12 +80,13 @@ def require_fasta(path):
                            "files, plain or compressed.")
 
 
-def read_rows(path, choose):
+def read_rows(path, choose, max_record_bp=files.MAX_RECORD_BP):
   """Rows of a table of any format.
 
   Args:
     path: the file.
     choose: see Format.rows.
+    max_record_bp: letters of the longest sequence.
 
   Yields:
     (line where the row starts, or its number from 1 in Parquet; wanted cells as text).
@@ -98,7 +99,7 @@ def read_rows(path, choose):
     raise errors.UserError(f"{path} is {found.name} and has no columns. Give a table: "
                            f"{in_words(tables_only=True)}.")
   line = None
-  for line, cells in found.rows(path, choose):
+  for line, cells in found.rows(path, choose, max_record_bp):
     yield line, cells
   if line is None:
     raise errors.UserError(f"{path} has a header and no rows. Export it again.")

@@ -42,6 +42,9 @@ def define_flags():
   flags.DEFINE_enum(
       "discount", "count", pmi_table.DISCOUNTS, "count: scores times ln f / (ln f + ln "
       "min_count); none: plain PMI.")
+  flags.DEFINE_multi_string(
+      "beam_options", None, "Count the files at the same time on Apache Beam (extra beam), for "
+      "example --beam_options=--runner=DirectRunner. Repeatable.")
   flags.DEFINE_string("plot", None, "Also draw the scores into this file (.png, .pdf, .svg).")
   flags.DEFINE_string(
       "published_csv", None, "Instead of --input: GeneMask's table as CSV, which is "
@@ -49,7 +52,7 @@ def define_flags():
 
 
 def make_table(inputs, *, k=6, method="published", strands="single", min_count=101,
-               discount="count", num_threads=2, show_progress=True):
+               discount="count", num_threads=2, show_progress=True, beam_options=None):
   """Counts FASTA files and scores their k-mers.
 
   Args:
@@ -61,6 +64,7 @@ def make_table(inputs, *, k=6, method="published", strands="single", min_count=1
     discount: "count" or "none".
     num_threads: of the counting.
     show_progress: a bar.
+    beam_options: count the files on Apache Beam with these options; None: here.
 
   Returns:
     pmi_table.Table.
@@ -68,7 +72,11 @@ def make_table(inputs, *, k=6, method="published", strands="single", min_count=1
   Raises:
     UserError: a file or setting is wrong.
   """
-  counts = ngrams.count(inputs, num_threads=num_threads, show_progress=show_progress)
+  if beam_options is None:
+    counts = ngrams.count(inputs, num_threads=num_threads, show_progress=show_progress)
+  else:
+    from data_pipelines.beam import counting
+    counts = counting.count(inputs, beam_options)
   of = ngrams.merge_strands(counts.of) if strands == "merged" else counts.of
   return pmi_table.make(
       of, k, method=method, min_count=min_count, discount=discount, provenance={
@@ -146,7 +154,8 @@ def main(argv):
   else:
     table = make_table(
         FLAGS.input, k=FLAGS.k, method=FLAGS.method, strands=FLAGS.strands,
-        min_count=FLAGS.min_count, discount=FLAGS.discount)
+        min_count=FLAGS.min_count, discount=FLAGS.discount,
+        beam_options=FLAGS.beam_options)
   pmi_table.write_table(FLAGS.output, table)
   if FLAGS.plot:
     _draw(table, FLAGS.plot)

@@ -184,7 +184,7 @@ def read_published_csv(path, *, k=6):
     missing = [name for name in _COLUMNS if name not in names]
     if missing:
       raise errors.UserError(f"{path}, line 1: no column {', '.join(missing)}. It has: "
-                             f"{', '.join(names)}.")
+                             f"{' '.join(', '.join(names).split())[:300]}.")
     return _COLUMNS
   found = {}
   for line, (kmer, *cells) in tables.read_text(path, choose):

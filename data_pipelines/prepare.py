@@ -148,6 +148,8 @@ def _barcodes_from_flags():
       columns=prepare_flags.columns(), header_pattern=FLAGS.header_pattern,
       absent=FLAGS.absent, exclude=FLAGS.exclude, exclude_by=FLAGS.exclude_by,
       hold_out=FLAGS.hold_out, deduplicate=FLAGS.deduplicate, overwrite=FLAGS.overwrite,
+      max_record_bp=FLAGS.max_record_bp, beam_dir=FLAGS.beam_dir,
+      beam_options=FLAGS.beam_options,
       policy=prepare_flags.policy(cleaning.Cleaning(trim=FLAGS.trim)))
 
 
@@ -157,7 +159,8 @@ def _labelled_from_flags():
       FLAGS.input, FLAGS.data_dir, name=FLAGS.name, overwrite=FLAGS.overwrite,
       preset=None if FLAGS.preset == "auto" else FLAGS.preset,
       columns=prepare_flags.columns(), num_sets=FLAGS.num_sets,
-      exclude_overlap=FLAGS.exclude_overlap, policy=prepare_flags.policy(ingest.CLEANING))
+      exclude_overlap=FLAGS.exclude_overlap, max_record_bp=FLAGS.max_record_bp,
+      policy=prepare_flags.policy(ingest.CLEANING))
 
 
 @errors.exit_cleanly

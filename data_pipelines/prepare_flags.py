@@ -3,7 +3,7 @@
 from absl import flags
 
 from data_pipelines import cleaning as cleaning_lib
-from data_pipelines import formats
+from data_pipelines import files, formats
 from dnajax.shell import errors
 
 FLAGS = flags.FLAGS
@@ -11,11 +11,11 @@ FLAGS = flags.FLAGS
 # Flags of one kind of data set, refused with another one.
 _BARCODES = ("preset", "columns", "header_pattern", "absent", "exclude", "exclude_by",
              "hold_out", "deduplicate", "min_length", "max_length", "max_unknown", "alphabet",
-             "on_bad_letters", "trim")
+             "on_bad_letters", "trim", "max_record_bp", "beam_dir", "beam_options")
 _GENOME = ("windows", "window_length", "shortest_window", "stride", "start_offset",
            "n_policy", "split_by", "valid_share", "valid_contigs", "block_length", "seed")
 _LABELLED = ("preset", "columns", "num_sets", "exclude_overlap", "min_length", "max_length",
-             "max_unknown", "alphabet", "on_bad_letters")
+             "max_unknown", "alphabet", "on_bad_letters", "max_record_bp")
 FLAGS_OF = {"barcodes": ("input", "name", *_BARCODES), "genome": ("input", "name", *_GENOME),
             "labelled": ("input", "name", *_LABELLED),
             "simulated_barcodes": ("simulate",), "simulated_genome": ("simulate",)}
@@ -63,6 +63,9 @@ def define():
       "deduplicate", False, "Keep only the first row of equal sequences, over all splits.")
   flags.DEFINE_integer("min_length", 1, "Base pairs.", lower_bound=1)
   flags.DEFINE_integer("max_length", 0, "Base pairs; 0: no limit.", lower_bound=0)
+  flags.DEFINE_integer(
+      "max_record_bp", files.MAX_RECORD_BP, "A longer record is refused instead of being read "
+      "into memory: a damaged file may be one endless line.", lower_bound=1)
   flags.DEFINE_string(
       "max_unknown", "", "Most letters other than ACGT: a share (0.02, 2%) or a number.")
   flags.DEFINE_enum(
@@ -71,6 +74,12 @@ def define():
   flags.DEFINE_enum(
       "on_bad_letters", "error", ["error", "drop"], "For letters outside IUPAC, and for "
       "words that are no overlapping k-mers.")
+  flags.DEFINE_string(
+      "beam_dir", None, "Read the input files at the same time on Apache Beam (extra beam) and "
+      "keep what was read here, a folder that all workers see.")
+  flags.DEFINE_multi_string(
+      "beam_options", [], "For Beam, for example --beam_options=--runner=FlinkRunner. "
+      "Repeatable. Default: DirectRunner.")
   flags.DEFINE_boolean("trim", True, "Remove N at both ends.")
   flags.DEFINE_list(
       "simulate", [], "KEY=VALUE settings of simulated_barcodes or simulated_genome, for "

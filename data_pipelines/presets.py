@@ -76,7 +76,8 @@ def resolve(names, *, path, preset="auto", columns=None):
     UserError: a named column or the sequence column is not there; lists what is.
   """
   columns = dict(columns or {})
-  has = f"It has the columns: {', '.join(names) or 'none'}."
+  # On one line of bounded length, whatever the file has for names.
+  has = f"It has the columns: {' '.join(', '.join(names).split())[:300] or 'none'}."
   for field, column in columns.items():
     if field not in FIELDS:
       raise errors.UserError(f"--columns: unknown field {field!r}. Known: "

@@ -4,8 +4,12 @@ import dataclasses
 import os
 import re
 
-from data_pipelines import formats, presets
+from data_pipelines import cleaning, files, formats, presets
 from dnajax.shell import errors
+
+# Characters of a header that --header_pattern looks at: the time of many patterns grows
+# with the square of the length.
+_MATCHED = 1000
 
 
 @dataclasses.dataclass(slots=True)
@@ -23,7 +27,8 @@ class Record:
   line: int
 
 
-def read(path, columns=None, *, preset="auto", header_pattern=None, absent=None):
+def read(path, columns=None, *, preset="auto", header_pattern=None, absent=None,
+         allow_protein=False, max_record_bp=files.MAX_RECORD_BP):
   """Records of a file of any of formats.FORMATS, plain or compressed.
 
   What the file is follows from its content, not from its name. Memory does not
@@ -35,26 +40,40 @@ def read(path, columns=None, *, preset="auto", header_pattern=None, absent=None)
       not named here are looked up in the preset.
     preset: layout of a table: a name in presets.PRESETS, or "auto".
     header_pattern: regular expression with groups named like the fields, found
-      in each FASTA or FASTQ header. Default: the first word is the id.
+      in the first 1,000 characters of each FASTA or FASTQ header. Default: the first
+      word is the id.
     absent: cells that mean "no value" besides "" (default: the preset's).
+    allow_protein: for who looks at the letters of each record himself.
+    max_record_bp: letters of the longest sequence that is read into memory.
 
   Yields:
     Record.
 
   Raises:
-    UserError: wrong or damaged file; one line with file, line and remedy.
+    UserError: wrong or damaged file, protein; one line with file, line and remedy.
   """
+  for record in _records(path, columns, preset, header_pattern, absent, max_record_bp):
+    if not allow_protein and cleaning.is_protein(record.sequence):
+      raise errors.UserError(
+          f"{path}, line {record.line}: the sequence of {record.id[:80]!r} is no DNA; it looks "
+          f"like protein or other text ({record.sequence[:20]!r}). Give nucleotides, or name "
+          "the column that holds them.")
+    yield record
+
+
+def _records(path, columns, preset, header_pattern, absent, max_record_bp):
   found = formats.sniff(path)
   if found.rows:
-    yield from _from_table(path, columns, preset, absent)
+    yield from _from_table(path, columns, preset, absent, max_record_bp)
     return
   if columns:
     raise errors.UserError(f"{path} is {found.name} and has no columns. Leave --columns out; "
                            "labels of prepare come from its --header_pattern.")
-  yield from _from_headers(path, found.headers(path), header_pattern, frozenset(absent or ()))
+  yield from _from_headers(path, found.headers(path, max_record_bp), header_pattern,
+                           frozenset(absent or ()))
 
 
-def _from_table(path, columns, preset, absent):
+def _from_table(path, columns, preset, absent, max_record_bp):
   layout = None
 
   def choose(names):
@@ -63,7 +82,7 @@ def _from_table(path, columns, preset, absent):
     return layout.columns.values()
 
   stem, none = os.path.basename(path), None
-  for number, cells in formats.read_rows(path, choose):
+  for number, cells in formats.read_rows(path, choose, max_record_bp):
     if none is None:                   # the layout is known from the first row on
       none = layout.absent if absent is None else {"", *absent}
     fields = {field: "" if (text := one_line(cell)) in none else text
@@ -78,7 +97,7 @@ def _from_headers(path, entries, header_pattern, absent):
     if pattern is None:
       fields = {}
     else:
-      match = pattern.search(header)
+      match = pattern.search(header, 0, _MATCHED)
       if match is None:
         raise errors.UserError(
             f"{path}, line {line}: header {header[:80]!r} does not match "

@@ -42,6 +42,18 @@ class SplitStatistics:
     self.num_bases += length
 
 
+def check_split(split, splits):
+  """UserError if a further split cannot have this name. splits: those there are."""
+  if not re.fullmatch(r"[A-Za-z_]\w*", split, re.ASCII) or split.lower() == "all":
+    raise errors.UserError(
+        f"{split[:80]!r} cannot be the name of a split: letters, digits and _ only, and not "
+        "'all'. Is this really the split column?")
+  if len(splits) == _MOST_SPLITS:
+    raise errors.UserError(
+        f"The split column has more than {_MOST_SPLITS} values ({', '.join(splits)[:80]}...). "
+        "Is this really the split column?")
+
+
 class Spool:
   """Append with `add`, then `finish`, then read with `examples`."""
 
@@ -70,14 +82,7 @@ class Spool:
       self._flush(split)
 
   def _open(self, split):
-    if not re.fullmatch(r"[A-Za-z_]\w*", split, re.ASCII) or split.lower() == "all":
-      raise errors.UserError(
-          f"{split!r} cannot be the name of a split: letters, digits and _ only, and not "
-          "'all'. Is this really the split column?")
-    if len(self.splits) == _MOST_SPLITS:
-      raise errors.UserError(
-          f"The split column has more than {_MOST_SPLITS} values ({', '.join(self.splits)[:80]}"
-          "...). Is this really the split column?")
+    check_split(split, self.splits)
     self.splits[split] = SplitStatistics()
     # A number, not the name: two names may differ in case only.
     path = self._directory / f"{len(self.splits)}.arrow"

@@ -49,6 +49,18 @@ def folder(data_dir):
         parent.rmdir()
 
 
+@contextlib.contextmanager
+def explain_full(data_dir):
+  """Turns what a full or vanished disk raises into a UserError; what is read explains
+  itself, see files.explain_damage."""
+  try:
+    yield
+  except OSError as error:
+    raise errors.UserError(
+        f"--data_dir={data_dir}: writing failed ({error.strerror or error}); nothing of the "
+        "data set is left. Make room there, or choose another directory.") from None
+
+
 def _clear_abandoned(data_dir):
   for path in data_dir.glob(_PREFIX + "*"):
     try:

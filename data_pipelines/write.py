@@ -59,7 +59,7 @@ def write(*, builder_class, data_dir, config_name=None, fill, options, cleaning,
   name = builder_class.name + (f"/{config_name}" if config_name else "")
   target = files.path(data_dir) / name / str(builder_class.VERSION)
   staging.refuse_existing(target, overwrite)
-  with staging.folder(data_dir) as temporary:
+  with staging.folder(data_dir) as temporary, staging.explain_full(data_dir):
     spool = spool_lib.Spool(temporary / "spool", builder_class.RANKS)
     source = fill(spool)
     spool.finish()

@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import functools
 import os
 import re
 import zlib
@@ -9,6 +10,7 @@ import zlib
 import tqdm
 
 from data_pipelines import cleaning, exclusion, presets, sequences, write
+from data_pipelines import files as files_lib
 from dnajax.shell import errors
 
 DEFAULT_SPLIT = "pretrain"
@@ -27,9 +29,11 @@ class Options:
   hold_out: float = 0.0
   deduplicate: bool = False
   policy: cleaning.Policy = cleaning.Policy()
+  max_record_bp: int = files_lib.MAX_RECORD_BP
 
 
-def prepare(inputs, data_dir, *, name=None, overwrite=False, show_progress=True, **options):
+def prepare(inputs, data_dir, *, name=None, overwrite=False, show_progress=True,
+            beam_dir=None, beam_options=(), **options):
   """Prepares the data set `barcodes/<name>`.
 
   Args:
@@ -38,6 +42,8 @@ def prepare(inputs, data_dir, *, name=None, overwrite=False, show_progress=True,
     name: default is the first file's name without its endings.
     overwrite: replace a data set of this name.
     show_progress: bars while reading and writing.
+    beam_dir: read the files on Apache Beam and keep the parts here; None: here, in turn.
+    beam_options: options of Beam, such as "--runner=DataflowRunner".
     **options: fields of Options.
 
   Returns:
@@ -57,9 +63,22 @@ def prepare(inputs, data_dir, *, name=None, overwrite=False, show_progress=True,
   from data_pipelines.barcodes import builder
   return write.write(
       builder_class=builder.Barcodes, data_dir=data_dir, config_name=name,
-      fill=lambda spool: fill(spool, files, options, show_progress=show_progress),
+      fill=(functools.partial(_fill_on_beam, files=files, options=options, folder=beam_dir,
+                              beam_options=beam_options) if beam_dir else
+            lambda spool: fill(spool, files, options, show_progress=show_progress)),
       options=recorded, cleaning=options.policy.cleaning, overwrite=overwrite,
       show_progress=show_progress)
+
+
+def _fill_on_beam(spool, files, options, folder, beam_options):
+  from data_pipelines.beam import parts
+  return parts.fill(
+      spool, files, functools.partial(_fill_one, options=options), folder=folder,
+      options=list(beam_options), about=repr(options), is_deduplicated=options.deduplicate)
+
+
+def _fill_one(spool, file, options):
+  return fill(spool, [file], options, show_progress=False)
 
 
 def parse_input(text):
@@ -85,7 +104,8 @@ def fill(spool, files, options, *, show_progress):
     write.Source.
   """
   read_options = dict(columns=options.columns, preset=options.preset,
-                      header_pattern=options.header_pattern, absent=options.absent)
+                      header_pattern=options.header_pattern, absent=options.absent,
+                      max_record_bp=options.max_record_bp)
   excluded = exclusion.load(options.exclude, by=options.exclude_by,
                             cleaning=options.policy.cleaning, preset=options.preset,
                             header_pattern=options.header_pattern, absent=options.absent)
@@ -94,7 +114,7 @@ def fill(spool, files, options, *, show_progress):
   with tqdm.tqdm(desc="reading", unit=" rows", unit_scale=True, mininterval=0.5, delay=1,
                  disable=not show_progress) as bar:
     for given_split, path in files:
-      for record in sequences.read(path, **read_options):
+      for record in sequences.read(path, allow_protein=True, **read_options):
         num_read += 1
         bar.update()
         split = given_split or record.fields.get(

@@ -8,6 +8,7 @@ import pathlib
 import tqdm
 
 from data_pipelines import cleaning, exclusion, write
+from data_pipelines import files as files_lib
 from data_pipelines import spool as spool_lib
 from data_pipelines.barcodes import ingest as barcodes
 from data_pipelines.labelled import presets, rows
@@ -37,6 +38,7 @@ class Options:
   shots: int = 0
   exclude_overlap: str = "none"
   policy: cleaning.Policy = POLICY
+  max_record_bp: int = files_lib.MAX_RECORD_BP
 
   def __post_init__(self):
     unknown = sorted(set(self.columns) - set(rows.COLUMNS))
@@ -65,7 +67,8 @@ class Statistics(spool_lib.SplitStatistics):
 
 
 def prepare(inputs, data_dir, *, preset=None, name=None, columns=None, num_sets=None,
-            exclude_overlap=None, policy=POLICY, overwrite=False, show_progress=True):
+            exclude_overlap=None, policy=POLICY, max_record_bp=files_lib.MAX_RECORD_BP,
+            overwrite=False, show_progress=True):
   """Prepares the data set `labelled/<name>`.
 
   Args:
@@ -76,6 +79,7 @@ def prepare(inputs, data_dir, *, preset=None, name=None, columns=None, num_sets=
     columns: {field: column}; counts before the preset.
     num_sets, exclude_overlap: of Options; None: of the preset, or 1 and "none".
     policy: cleaning.Policy.
+    max_record_bp: letters of the longest sequence that is read.
     overwrite: replace a data set of this name.
     show_progress: bars while reading and writing.
 
@@ -95,7 +99,8 @@ def prepare(inputs, data_dir, *, preset=None, name=None, columns=None, num_sets=
   options = Options(
       columns={**rows.COLUMNS, "label": chosen.label, **(columns or {})},
       num_sets=num_sets or chosen.num_sets, shots=chosen.shots,
-      exclude_overlap=exclude_overlap or chosen.exclude_overlap, policy=policy)
+      exclude_overlap=exclude_overlap or chosen.exclude_overlap, policy=policy,
+      max_record_bp=max_record_bp)
   return write.write(
       builder_class=builder.Labelled, data_dir=data_dir,
       config_name=write.config_name(name, default_name, otherwise="labelled"),
@@ -154,7 +159,8 @@ def fill(spool, files, options, *, show_progress):
   with tqdm.tqdm(desc="reading", unit=" rows", unit_scale=True, mininterval=0.5, delay=1,
                  disable=not show_progress) as bar:
     for file_split, path in files:
-      for row in rows.read(path, options.columns, options.policy, dropped, bar.update):
+      for row in rows.read(path, options.columns, options.policy, dropped, bar.update,
+                           options.max_record_bp):
         split, digest = file_split, exclusion.digest(row.bases)
         if options.num_sets > 1 and split == "train":
           split = f"train_{dealt[row.label] // survey.rows_per_set(row.label)}"

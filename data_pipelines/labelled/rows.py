@@ -3,7 +3,7 @@
 import dataclasses
 import os
 
-from data_pipelines import cleaning, formats, kmer_text, sequences
+from data_pipelines import cleaning, files, formats, kmer_text, sequences
 from dnajax.shell import errors
 
 COLUMNS = {"sequence": "sequence", "label": "label"}
@@ -17,7 +17,8 @@ class Row:
   label: str
 
 
-def read(path, columns, policy, dropped, on_row=lambda: None):
+def read(path, columns, policy, dropped, on_row=lambda: None,
+         max_record_bp=files.MAX_RECORD_BP):
   """The rows of a table.
 
   The reasons to drop one are tried in this order and the first one counts: no label,
@@ -29,6 +30,7 @@ def read(path, columns, policy, dropped, on_row=lambda: None):
     policy: cleaning.Policy; its on_bad_letters also decides about k-mers.
     dropped: Counter of the reasons.
     on_row: called for each row read.
+    max_record_bp: letters of the longest sequence.
 
   Yields:
     Row.
@@ -37,7 +39,7 @@ def read(path, columns, policy, dropped, on_row=lambda: None):
     UserError: wrong or damaged file; with file, line and remedy.
   """
   for number, (sequence, label) in formats.read_rows(
-      path, lambda names: _choose(names, path, columns)):
+      path, lambda names: _choose(names, path, columns), max_record_bp):
     on_row()
     label = sequences.one_line(label)
     bases, reason = ((None, "no_label") if not label
@@ -55,7 +57,8 @@ def _choose(names, path, columns):
       what = "no column" if column not in names else "more than one column"
       raise errors.UserError(
           f"{path}, line 1: {what} {column!r} for the {field}. It has the columns: "
-          f"{', '.join(names)[:200]}. Name the right one with --columns={field}:COLUMN.")
+          f"{' '.join(', '.join(names).split())[:200]}. Name the right one with "
+          f"--columns={field}:COLUMN.")
   return [columns[field] for field in COLUMNS]
 
 

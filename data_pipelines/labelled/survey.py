@@ -39,7 +39,8 @@ class Survey:
     for split, path in files:
       if not removes and not (deals and split == "train"):
         continue
-      for row in rows.read(path, options.columns, options.policy, collections.Counter()):
+      for row in rows.read(path, options.columns, options.policy, collections.Counter(),
+                           max_record_bp=options.max_record_bp):
         self._digests[is_training(split)].add(exclusion.digest(row.bases))
         self._counts[row.label] += split == "train"
     if deals and "train" in (split for split, _ in files):

@@ -31,7 +31,7 @@ def read_pairs(path, choose=None):
       yield number, name, letters
 
 
-def read_columns(path, choose):
+def read_columns(path, choose, max_record_bp):
   """Cells between bars, below a line "%bars" and the names."""
   lines = open(path).read().splitlines()[1:]
   names = lines[0].split("|")

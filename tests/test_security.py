@@ -1,0 +1,108 @@
+"""What is read is data, never code or a path; what the package stands on is free to use."""
+
+import ast
+import importlib.metadata
+import pathlib
+import re
+
+import pytest
+
+from data_pipelines import prepare, write
+from dnajax.shell import errors
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+FILES = sorted(path for folder in ("dnajax", "data_pipelines", "configs", "launch")
+               for path in (ROOT / folder).rglob("*.py"))
+MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+CALLS = {"eval", "exec", "os.system", "os.popen", "yaml.load", "yaml.unsafe_load"}
+# Licences that ask for a notice and nothing else of who uses the package.
+PERMISSIVE = re.compile(r"apache|\bmit\b|bsd|isc|psf|python software foundation|mpl", re.I)
+
+
+def dotted(node):
+  return ast.unparse(node) if isinstance(node, (ast.Name, ast.Attribute)) else ""
+
+
+def dangers(text):
+  """What in a piece of Python may run what it reads."""
+  for node in ast.walk(ast.parse(text)):
+    if isinstance(node, ast.Import):
+      yield from (a.name for a in node.names if a.name.split(".")[0] in MODULES)
+    elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in MODULES:
+      yield node.module
+    elif isinstance(node, ast.Call):
+      name, given = dotted(node.func), {k.arg: ast.unparse(k.value) for k in node.keywords}
+      if name in CALLS or given.get("shell") == "True" or given.get("allow_pickle") == "True":
+        yield ast.unparse(node)
+      if name.endswith("read_pickle") or name == "torch.load" and (
+          given.get("weights_only") != "True"):
+        yield ast.unparse(node)
+
+
+@pytest.mark.parametrize("text", [
+    "import pickle", "from pickle import loads", "eval('1')", "subprocess.run(x, shell=True)",
+    "np.load(f, allow_pickle=True)", "torch.load(f)", "yaml.load(f)", "pd.read_pickle(f)"])
+def test_dangers_are_seen(text):
+  assert list(dangers(text))
+
+
+def test_nothing_that_is_read_is_run():
+  assert len(FILES) > 100
+  for path in FILES:
+    assert not list(dangers(path.read_text("utf-8"))), path
+
+
+@pytest.mark.parametrize("name", ["../../x", "a/b", "..", ".hidden", "x\0y", "C:\\x", "a b",
+                                  "\n", "con:x", "ä"])
+def test_a_name_that_leaves_its_folder_is_refused_or_changed(name):
+  with pytest.raises(errors.UserError):
+    write.config_name(name, "unused", otherwise="x")
+  from_file = write.config_name(None, f"{name}.fa", otherwise="x")
+  assert re.fullmatch(r"[\w+-][\w.+-]*", from_file, re.ASCII)
+
+
+def _tree(folder):
+  return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+def test_names_in_data_name_no_files(tmp_path):
+  odd = ["../../x", "/etc/x", "a" * 5000, "..", "x/y", "~", "$(touch x)", "-rf", "con", "Aus"]
+  tables = []
+  for name, values in (("plain", ["Aus"] * len(odd)), ("odd", odd)):
+    path = tmp_path / f"{name}.tsv"
+    path.write_text("processid\tnucleotides\tgenus\tspecies\n" + "".join(
+        f"{value}\tACGTACGT{'ACGT' * i}\t{value}\t{value} x\n" for i, value in enumerate(values)))
+    where = tmp_path / name
+    prepare.prepare_barcodes([str(path)], str(where), name="set", show_progress=False)
+    tables.append(_tree(where))
+    assert (where / "barcodes/set/1.0.0/labels/genus.txt").read_text().splitlines() == (
+        sorted(set(values)))
+  assert tables[0] == tables[1]
+  assert _tree(tmp_path) == {"plain", "odd", "plain.tsv", "odd.tsv"} | {
+      f"{name}/{path}" for name in ("plain", "odd") for path in tables[0]}
+
+
+@pytest.mark.parametrize("split", ["../../x", "a/b", "..", "x" * 5000 + "!", "all", "a b"])
+def test_a_split_that_is_no_name_is_refused(tmp_path, split):
+  path = tmp_path / "a.tsv"
+  path.write_text(f"processid\tnucleotides\tsplit\na\tACGT\t{split}\n")
+  with pytest.raises(errors.UserError, match="line 2"):
+    prepare.prepare_barcodes([str(path)], str(tmp_path / "data"), show_progress=False)
+  assert _tree(tmp_path) == {"a.tsv"}
+
+
+def requirements():
+  """Names of the packages that setup.py asks for, without extras."""
+  tree = ast.parse((ROOT / "setup.py").read_text("utf-8"))
+  listed = next(k.value for node in ast.walk(tree) if isinstance(node, ast.Call)
+                for k in node.keywords if k.arg == "install_requires")
+  return [re.match(r"[\w-]+", item.value)[0] for item in listed.elts]
+
+
+@pytest.mark.parametrize("package", requirements())
+def test_what_is_installed_with_dnajax_has_a_permissive_licence(package):
+  meta = importlib.metadata.metadata(package)
+  stated = [meta.get("License-Expression") or "", (meta.get("License") or "")[:200],
+            *(c for c in meta.get_all("Classifier", []) if c.startswith("License"))]
+  assert PERMISSIVE.search(" ".join(stated)), (package, stated)
+  assert not re.search(r"\bA?GPL|GNU", " ".join(stated)), (package, stated)
