@@ -163,7 +163,7 @@ def convert(kind, value, where):
     return float(value)
   if kind is int and isinstance(value, float) and value.is_integer():
     return int(value)
-  if isinstance(value, kind) and is_bool == (kind is bool):
+  if kind is not float and isinstance(value, kind) and is_bool == (kind is bool):
     return value
   raise errors.UserError(
       f"config.{where}={value!r} must be {_WORDS.get(kind, kind.__name__)}.")

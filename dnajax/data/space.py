@@ -30,6 +30,7 @@ def _own_folder(tmp):
     if stat.S_ISDIR(about.st_mode) and about.st_uid == os.getuid() and (
         not about.st_mode & 0o077):
       return folder
+  with contextlib.suppress(OSError):   # tmp itself may be full: that is told by whoever writes
     folder = pathlib.Path(tempfile.mkdtemp(prefix="dnajax-columns-", dir=tmp))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
   return folder

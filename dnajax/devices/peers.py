@@ -39,6 +39,15 @@ class Peer:
     *whole, self.text = (self.text + got.decode(errors="replace")).split("\n")
     return whole
 
+  def is_there(self):
+    """Whether the connection is still open; for one that has nothing to say."""
+    try:
+      return bool(self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+    except BlockingIOError:
+      return True
+    except OSError:
+      return False
+
   def tell(self, line):
     """Sends a line, if anybody listens."""
     with contextlib.suppress(OSError):

@@ -81,6 +81,8 @@ def _admit(peer, found, num_processes):
     peer.connection.close()
     return
   peer.index, peer.host = int(words[1]), words[3]
+  if peer.index in found and not found[peer.index].is_there():
+    del found[peer.index]    # it has ended meanwhile, and was started again
   if peer.index in found or not 0 < peer.index < num_processes or (
       int(words[2]) != num_processes):
     _refuse({**found, "new": peer}, f"Process {peer.index} of {words[2]} ({peer.host}) has "

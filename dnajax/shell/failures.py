@@ -28,6 +28,10 @@ _MEMORY = ("Lower config.batch_size, raise config.accumulate_steps, set "
 # As tensorstore writes, which reads and writes the arrays of checkpoints.
 _TENSORSTORE = re.compile(r"""(?:"(?P<file>[^"]+)".*)?\[os_error_code='(?P<code>\d+)'\]""",
                           re.DOTALL)
+# The same without a number of the operating system: a status, then the place last.
+_STATUS = re.compile(r"""(?P<status>NOT_FOUND|PERMISSION_DENIED|UNAVAILABLE|DATA_LOSS|ABORTED|
+    FAILED_PRECONDITION|DEADLINE_EXCEEDED|UNAUTHENTICATED):\ .*"(?P<file>[^"]*[/\\][^"]*)\"""",
+    re.DOTALL | re.VERBOSE)
 # Exceptions of packages for stores and networks that are no OSErrors, by class name.
 _STORE_ERRORS = ("HttpError", "ClientError", "NoCredentialsError", "RefreshError",
                  "DefaultCredentialsError", "ClientConnectorError", "EndpointConnectionError",
@@ -60,6 +64,9 @@ def _one(error):
   text, name = str(error), type(error).__name__
   if found := _TENSORSTORE.search(text):
     return _refused(found["file"], int(found["code"]), None)
+  if type(error) is ValueError and (found := _STATUS.match(text)):
+    words = found["status"].replace("_", " ").lower()
+    return f"{one_line(found['file'])}: {words}. {_GONE}"
   if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in text:
     return f"Not enough memory: {one_line(text) or name}. {_MEMORY}"
   if name in _STORE_ERRORS:

@@ -70,16 +70,18 @@ class Checkpointer:
     """
     if step in self._manager.all_steps():
       return
-    self._manager.wait_until_finished()  # before the next line: the last save reads it
-    self._saving = step
-    self._manager.save(step, force=True, args=ocp.args.Composite(
-        params=ocp.args.StandardSave(state.params),
-        state=ocp.args.StandardSave(state.replace(params=None)),
-        meta=ocp.args.JsonSave(meta)))
+    with files.named(self._folder):
+      self._manager.wait_until_finished()  # before the next line: the last save reads it
+      self._saving = step
+      self._manager.save(step, force=True, args=ocp.args.Composite(
+          params=ocp.args.StandardSave(state.params),
+          state=ocp.args.StandardSave(state.replace(params=None)),
+          meta=ocp.args.JsonSave(meta)))
 
   def raise_errors(self):
     """Raises what has stopped a save in the background, as a full disk."""
-    self._manager.check_for_errors()
+    with files.named(self._folder):
+      self._manager.check_for_errors()
 
   def meta(self, step):
     """The meta item of a step; UserError if its files are damaged."""
@@ -119,8 +121,9 @@ class Checkpointer:
 
   def close(self):
     """Waits until everything is written."""
-    self._manager.wait_until_finished()
-    self._manager.close()
+    with files.named(self._folder):
+      self._manager.wait_until_finished()
+      self._manager.close()
 
   def _write_sums(self):
     integrity.write(ocp.path.step.find_step_path(
@@ -270,7 +273,8 @@ def _reader(handler):
 def _hush():
   # Orbax warns of what is as it should be, such as shardings that are given, and prints the
   # traceback of an error that it raises later.
-  logging.getLogger("absl").setLevel(logging.CRITICAL)
+  for name in ("absl", "asyncio"):
+    logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _folder(workdir):
