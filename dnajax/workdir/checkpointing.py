@@ -131,7 +131,7 @@ class Checkpointer:
 
 
 _WHAT = {"params": "model", "state": "optimizer"}
-_MOST = 6  # arrays that a message names
+_MOST = 40  # arrays that a message names
 
 
 class _Manager(ocp.CheckpointManager):
