@@ -4,11 +4,10 @@ python -m dnajax.main --config=configs/barcodemae.py[:variant] --workdir=DIR
 
 The same command again resumes. Everything about the science is in the config;
 --config.a.b=value changes one value, --config.masking.selection.name=gene_mask a part.
-Ends with 0 when the run is finished, 2 when something is wrong, 42 when it was asked to
-stop (SIGTERM) and has saved: start it again.
+Ends with 0 when the run is finished, 2 when something is wrong, 42 when it should be started
+again: it was asked to stop (SIGTERM) and has saved, or another of its processes has gone.
 """
 
-import os
 import sys
 
 from absl import app, flags, logging
@@ -36,7 +35,7 @@ _SEEDS = flags.DEFINE_list(
 _DISTRIBUTED = flags.DEFINE_bool(
     "distributed", False,
     "One of several processes (TPU pod, SLURM, or JAX_COORDINATOR_ADDRESS, "
-    "JAX_NUM_PROCESSES and JAX_PROCESS_ID set).")
+    "JAX_NUM_PROCESSES and JAX_PROCESS_ID set). Ends when another one is gone.")
 
 
 @errors.exit_cleanly
@@ -53,7 +52,15 @@ def main(argv):
   from dnajax.devices import host_memory  # here and below: --help need not wait for it
   host_memory.keep_freed_memory_on_cpu()
   if _DISTRIBUTED.value:
-    _join_other_processes()
+    from dnajax.devices import start_up
+    from dnajax.training import stopping
+    with start_up.joined(stopping.EXIT_CODE):
+      _train(values, overrides)
+  else:
+    _train(values, overrides)
+
+
+def _train(values, overrides):
   from dnajax.config import overrides as overrides_lib
   from dnajax.training import run, stopping
   values = overrides_lib.apply(values, overrides)
@@ -73,20 +80,6 @@ def main(argv):
     is_finished = last >= total
   if not is_finished:
     sys.exit(stopping.EXIT_CODE)
-
-
-def _join_other_processes():
-  import jax
-  given = {name: os.environ.get(f"JAX_{name.upper()}")
-           for name in ("num_processes", "process_id")}
-  try:
-    jax.distributed.initialize(**{name: int(value) for name, value
-                                  in given.items() if value is not None})
-  except (ValueError, RuntimeError) as error:
-    raise errors.UserError(
-        f"--distributed: {error} On a TPU pod or under SLURM nothing else is "
-        "needed; elsewhere set JAX_COORDINATOR_ADDRESS=HOST:PORT, "
-        "JAX_NUM_PROCESSES and JAX_PROCESS_ID.") from error
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import numpy as np
 
 from dnajax.config import plan as plan_lib
 from dnajax.tokens import bases as base_codes
-from dnajax.training import run
+from dnajax.training import input as input_lib
 
 _NUM_BATCHES = 200
 _NUM_REFERENCE = 4_000  # records; the reference is slow
@@ -49,7 +49,7 @@ def measure(values, *, rounds):
 
 
 def _our_rate(plan, turn):
-  batches = run.batches(plan, turn * _NUM_BATCHES)
+  batches = input_lib.batches(plan, turn * _NUM_BATCHES)
   jax.block_until_ready(next(batches))
   before = time.perf_counter()
   for batch in itertools.islice(batches, _NUM_BATCHES):

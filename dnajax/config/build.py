@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import difflib
 import functools
+import sys
 import types
 import typing
 
@@ -157,11 +158,12 @@ def convert(kind, value, where):
       return value
     raise errors.UserError(f"config.{where}={value!r} must be {parts.one_of(arguments)}.")
   is_bool = isinstance(value, bool)
-  if kind is float and isinstance(value, int | float) and not is_bool:
+  if kind is float and isinstance(value, int | float) and not is_bool and (
+      abs(value) <= sys.float_info.max):  # NaN is not, either
     return float(value)
   if kind is int and isinstance(value, float) and value.is_integer():
     return int(value)
-  if isinstance(value, kind) and is_bool == (kind is bool):
+  if kind is not float and isinstance(value, kind) and is_bool == (kind is bool):
     return value
   raise errors.UserError(
       f"config.{where}={value!r} must be {_WORDS.get(kind, kind.__name__)}.")

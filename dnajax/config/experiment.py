@@ -6,7 +6,7 @@ from typing import Any, Literal
 from dnajax.config import build
 from dnajax.data import balance as balance_lib
 from dnajax.masking import settings as masking_settings
-from dnajax.shell import parts
+from dnajax.shell import errors, parts
 from dnajax.tokens import tokenizer as tokenizer_lib
 from dnajax.training import optim
 
@@ -101,8 +101,13 @@ class Experiment:
     for key in ("total_steps", "batch_size", "accumulate_steps"):
       if getattr(self, key) < 1:
         yield key, "at least 1"
-    if self.seed < 0:
-      yield "seed", "at least 0"
+    if not 0 <= self.seed < 2**32:
+      yield "seed", f"0 to {2**32 - 1}"
+    if self.num_epochs < 0:
+      yield "num_epochs", "at least 0 (0: total_steps counts)"
+    for key in ("total_steps", "batch_size", "num_epochs"):
+      if getattr(self, key) >= 2**31:
+        yield key, f"below {2**31}"
     if self.batch_size % max(self.accumulate_steps, 1):
       yield "accumulate_steps", f"a divisor of batch_size={self.batch_size}"
     if not self.losses:
@@ -153,3 +158,7 @@ def check(experiment):
       batch_size=experiment.batch_size, accumulate_steps=experiment.accumulate_steps,
       total_steps=experiment.total_steps)
   build.check(experiment, setup)
+  for name, part in experiment.evals.items():
+    if part.every_steps < -1:
+      raise errors.UserError(f"config.evals.{name}.every_steps={part.every_steps} must be at "
+                             "least -1 (0: at the end; -1: only by dnajax.evaluate).")

@@ -8,14 +8,15 @@ cache. They are compared with the checksums of the summary when they are made an
 a process opens them (about 1 s per GB), so that no flipped bit of either is ever trained on.
 """
 
+import errno
 import functools
-import os
 import pathlib
 import shutil
 import tempfile
 
 import numpy as np
 
+from dnajax.data import space
 from dnajax.data import summary as summary_lib
 from dnajax.shell import errors, files
 from dnajax.tokens import bases as base_codes
@@ -40,20 +41,15 @@ def open_columns(directory, name, fingerprint):
     UserError: records or columns are damaged, or there is no room.
   """
   summary = summary_lib.read(directory)
-  for folder in _folders(directory, f"{name}-{fingerprint[:16]}"):
+  if summary["fingerprint"] != fingerprint:
+    raise summary_lib.changed(directory, fingerprint, summary["fingerprint"])
+  for folder in space.folders(directory, f"{name}-{fingerprint[:16]}"):
     if (folder / "complete").exists() or _unpack(directory, name, summary, folder):
       return _checked(folder, summary["splits"][name]["checksums"])
   raise errors.UserError(
-      f"Neither {directory} nor {tempfile.gettempdir()} can be written: no "
-      "room for the unpacked columns of the data set.")
-
-
-def _folders(directory, name):
-  """Where columns may lie: beside the data, or if it is remote or read-only, in tmp."""
-  here = pathlib.Path(tempfile.gettempdir()) / f"dnajax-columns-{os.getuid()}" / name
-  if files.is_remote(directory):
-    return [here]
-  return [pathlib.Path(directory) / "columns" / name, here]
+      f"Neither {directory} nor {tempfile.gettempdir()} can be written or has "
+      f"{summary['splits'][name]['num_bases'] / 2**20:,.0f} MiB of room for the unpacked columns "
+      "of the data set. Make room, or set TMPDIR to a place that has it.")
 
 
 def _checked(folder, checksums):
@@ -104,6 +100,11 @@ def _unpack(directory, name, summary, folder):
   try:
     made = temporary / "columns"
     made.mkdir()
+    about = summary["splits"][name]
+    # Of a record its start and the labels of, say, ten ranks; headers.
+    if not space.reserve(made / "codes.npy",
+                         about["num_bases"] + 50 * about["num_records"] + 1024):
+      return False
     source = _local(directory, name, temporary) if files.is_remote(directory) else directory
     _write(source, name, summary, made, shown=directory)
     (made / "complete").touch()
@@ -132,8 +133,7 @@ def _write(directory, name, summary, folder, *, shown):
   about, ranks = summary["splits"][name], summary["ranks"]
   num_records = about["num_records"]
   checksums = summary_lib.ColumnChecksums(ranks)
-  codes = np.lib.format.open_memmap(
-      folder / "codes.npy", "w+", _dtype("codes"), (about["num_bases"],))
+  codes = _reserved(folder / "codes.npy", about["num_bases"])
   starts = np.zeros(num_records + 1, _dtype("starts"))
   labels = {rank: np.empty(num_records, _dtype(rank)) for rank in ranks}
   what = f"{shown}, split {name!r},"
@@ -147,15 +147,29 @@ def _write(directory, name, summary, folder, *, shown):
       checksums.add(record)
   except MemoryError:
     raise
+  except OSError as error:
+    if error.errno in (None, errno.ENOENT):
+      raise summary_lib.damaged(what, f" ({_first_line(error)})") from error
+    raise
   except Exception as error:  # whatever TFDS, ArrayRecord and NumPy raise on damaged files
     raise summary_lib.damaged(what, f" ({_first_line(error)})") from error
   wrong = [key for key, then in checksums.values().items() if about["checksums"][key] != then]
   if wrong:
     raise summary_lib.damaged(what, f" (checksum of {', '.join(wrong)})")
   codes.flush()
-  np.save(folder / "starts.npy", starts)
-  for rank, column in labels.items():
-    np.save(folder / f"{rank}.npy", column)
+  for column, values in {"starts": starts, **labels}.items():
+    with files.named(folder / f"{column}.npy"):
+      np.save(folder / f"{column}.npy", values)
+
+
+def _reserved(path, num_bases):
+  """The memory map of a new codes.npy, in the room that `space.reserve` has taken."""
+  header = {"descr": "|u1", "fortran_order": False, "shape": (num_bases,)}
+  with open(path, "r+b") as file:
+    np.lib.format.write_array_header_1_0(file, header)
+    start = file.tell()
+    file.truncate(start + num_bases)
+  return np.memmap(path, np.uint8, "r+", start, (num_bases,))
 
 
 def _records(directory, name, num_records, ranks):

@@ -41,21 +41,24 @@ def _relative(path, root):
   return str(path).removeprefix(str(root)).strip("/")
 
 
-def open_split(directory, split):
+def open_split(directory, split, fingerprint=None):
   """The records of one split.
 
   Args:
     directory: a version directory, see `find`.
     split: name of the split.
+    fingerprint: that the data set must have; None: any.
 
   Returns:
     A Split.
 
   Raises:
-    UserError: the split does not exist or the summary is damaged.
+    UserError: the split does not exist, the summary is damaged, or the data set is another.
   """
   directory = files.path(directory)
   summary = summary_lib.read(directory)
+  if fingerprint is not None and summary["fingerprint"] != fingerprint:
+    raise summary_lib.changed(directory, fingerprint, summary["fingerprint"])
   if split not in summary["splits"]:
     raise errors.UserError(
         f"{directory} has no split {split!r}. It has: "
@@ -97,6 +100,10 @@ class Split:
   @functools.cached_property
   def _columns(self):
     return columns.open_columns(self.directory, self.name, self.fingerprint)
+
+  def open(self):
+    """Reads and checks everything now; errors as of `bases`."""
+    return self._columns
 
   def bases(self, ids, length: int) -> UInt8[np.ndarray, "n bp"]:
     """Base codes of some records, cut or padded at the right.

@@ -56,6 +56,13 @@ def damaged(path, why=""):
                           f"was prepared{why}. {REMEDY}")
 
 
+def changed(directory, then, now):
+  """The UserError for a data set that is no longer the one that was opened."""
+  return errors.UserError(
+      f"{directory} has been prepared again since this run began (fingerprint {then[:12]}, now "
+      f"{now[:12]}). Bring the old data back, or prepare the new one under another name.")
+
+
 def crc(content, start=0):
   """CRC-32 of bytes or of a numpy array's bytes, going on from `start`."""
   return zlib.crc32(content, start)

@@ -35,6 +35,12 @@ class Evaluator:
   needs_task = False
   bar = ""
 
+  @property
+  def splits(self):
+    """Names of the splits that are read besides that of the training."""
+    return tuple(getattr(self, field.name) for field in dataclasses.fields(self)
+                 if field.name.endswith("split"))
+
   def asks_untrained(self, evals):
     """Whether the encoder is asked before training, too.
 

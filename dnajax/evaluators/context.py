@@ -15,6 +15,7 @@ class Context:
   Attributes:
     model: has `tokenizer` and `module`, as config.model.ModelSpec.
     data_directory: of the prepared data set, see `records.find`.
+    fingerprint: of that data set when the run began; None: whatever is found.
     train_split: name of the split that was trained on.
     task: training.task.Task, what an update computes; None where no evaluator
       `needs_task`.
@@ -27,6 +28,7 @@ class Context:
   """
   model: Any
   data_directory: pathlib.Path | str
+  fingerprint: str | None = None
   train_split: str = "train"
   task: Any = None
   bind_masking: Callable | None = None
@@ -36,8 +38,8 @@ class Context:
   cache: dict = dataclasses.field(default_factory=dict)
 
   def split(self, name):
-    """records.Split of that name; UserError if there is none."""
-    return records.open_split(self.data_directory, name)
+    """records.Split of that name; UserError if there is none, or the data set has changed."""
+    return records.open_split(self.data_directory, name, self.fingerprint)
 
   @property
   def length(self):
@@ -52,6 +54,7 @@ def of_plan(plan):
     plan: config.plan.Plan.
   """
   return Context(
-      model=plan.model, data_directory=plan.split.directory, train_split=plan.split.name,
+      model=plan.model, data_directory=plan.split.directory,
+      fingerprint=plan.split.fingerprint, train_split=plan.split.name,
       task=plan.task, bind_masking=plan.bind_masking, seed=plan.experiment.seed,
       mesh=plan.mesh, evals=plan.experiment.evals)

@@ -42,6 +42,11 @@ class Identification(base.Evaluator):
       yield "methods", f"some of {', '.join(comparison.METHODS)}, each once"
 
   @property
+  def splits(self):
+    """Without that of the queries where these are left out of the references."""
+    return (self.key_split,) if self.hold_out else super().splits
+
+  @property
   def task(self):
     """What is asked."""
     return ("names, taxa left out of " + self.key_split if self.hold_out else

@@ -51,6 +51,12 @@ class LinearProbe(base.Evaluator):
       yield "C", "one number or more, all above 0"
 
   @property
+  def splits(self):
+    """Without that to choose C on if there is nothing to choose."""
+    return tuple(name for name in super().splits
+                 if name != self.valid_split or len(self.C) > 1)
+
+  @property
   def task(self):
     """The same for all features."""
     return (f"{self.label} linear probe ({self.recipe}), {self.train_split} → "

@@ -214,7 +214,7 @@ def _data_directory(config, data_dir):
   try:
     return records.find(data_dir or config["data"]["dir"], config["data"]["name"])
   except errors.UserError as error:
-    raise errors.UserError(f"{error}\nIf it lies elsewhere, give --data_dir.") from error
+    raise errors.UserError(f"{error} If it lies elsewhere, give --data_dir.") from error
 
 
 def _fingerprint(directory, train_split, meta, say):

@@ -5,7 +5,7 @@ import sys
 
 from absl import flags
 
-from dnajax.shell import errors
+from dnajax.shell import errors, failures
 
 _overrides = {}  # flag of a config file -> [("a.b", text)], as given
 
@@ -28,15 +28,21 @@ def parse_flags(argv):
     return flags.FLAGS(argv)
   except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError,
           ImportError, SyntaxError) as error:
-    lines = str(error).strip().splitlines()
-    if type(error) is KeyError:
-      text = f"The config file has no variant {error}; its first lines list them."
-    elif "Traceback" in str(error):  # ml_collections quotes a whole traceback
-      text = f"Cannot read the config file: {lines[-1].strip()}"
-    else:
-      text = " ".join(lines)
-    print(f"error: {text} (--help lists the flags)", file=sys.stderr)
+    print(f"error: {failures.one_line(_explain(error, argv))} (--help lists the flags)",
+          file=sys.stderr)
     sys.exit(2)
+
+
+def _explain(error, argv):
+  """What is wrong with the flags, or with a config file."""
+  lines = str(error).strip().splitlines()
+  if type(error) is KeyError and any(item.endswith(f":{error.args[0]}") for item in argv):
+    return f"The config file has no variant {error}; its first lines list them."
+  if "Traceback" in str(error):  # ml_collections quotes a whole traceback
+    return f"Cannot read the config file: {lines[-1].strip()}"
+  if isinstance(error, flags.Error | OSError):
+    return " ".join(lines)
+  return f"Cannot read the config file: {type(error).__name__}: {' '.join(lines)}"
 
 
 def _take_overrides(argv, config_flags):

@@ -1,5 +1,6 @@
 """Paths of runs and data sets, here or in an object store; files that appear complete."""
 
+import contextlib
 import importlib.util
 import os
 import uuid
@@ -59,10 +60,23 @@ def write_atomically(a_path, make):
   a_path = epath.Path(a_path)
   part = a_path.with_name(f".{a_path.name}.part-{os.getpid()}-{uuid.uuid4().hex[:8]}")
   try:
-    make(part)
-    part.replace(a_path)
+    with named(a_path):
+      make(part)
+      part.replace(a_path)
   finally:
-    part.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # what happened above is what matters
+      part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def named(a_path):
+  """While active, an OSError that names no file, as of a write to a full disk, names this."""
+  try:
+    yield
+  except OSError as error:
+    if error.errno is not None and error.filename is None:
+      error.filename = os.fspath(a_path)
+    raise
 
 
 def write_text(a_path, text):
@@ -82,19 +96,21 @@ class Appended:
     self._path = epath.Path(a_path)
     self._text, self._file = "", None
     if not is_remote(self._path):
-      self._file = open(self._path, "a", encoding="utf-8")
+      self._file = open(self._path, "ab", buffering=0)
     elif self._path.exists():
       self._text = self._path.read_text("utf-8")
 
   def add(self, line):
     """Adds a line; `line` has no newline at its end."""
-    if self._file is None:
-      self._text += line + "\n"
-      self._path.write_text(self._text, "utf-8")
-    else:
-      self._file.write(line + "\n")
-      self._file.flush()
-      os.fsync(self._file.fileno())
+    with named(self._path):
+      if self._file is None:
+        self._text += line + "\n"
+        self._path.write_text(self._text, "utf-8")
+      else:
+        rest = f"{line}\n".encode()
+        while rest:  # of what a full disk has refused nothing is left to be written at exit
+          rest = rest[self._file.write(rest):]
+        os.fsync(self._file.fileno())
 
 
 def _is_installed(package):

@@ -19,6 +19,7 @@ class Events:
     self._task, self._meta = plan.task, plan.meta
     self._evaluators = {name: functools.cache(make) for name, make in evaluators.items()}
     self._checkpointer, self._writers, self._say = checkpointer, writers, say
+    self._best = plan.experiment.checkpoint.best
     self._centre = centre.Centre(plan)
     self._report = report.TrainReport(
         plan.task, plan.learning_rate, batch_size=plan.experiment.batch_size,
@@ -34,6 +35,9 @@ class Events:
     with self._pause(state):
       found = [one.of(name) for one in self._evaluators[name]().run(state.params)]
     values = {one.name: one.value for one in found}
+    if step == 0 and self._best.startswith(f"{name}/") and self._best not in values:
+      raise errors.UserError(f"config.checkpoint.best={self._best!r}: {name} reports "
+                             f"{', '.join(values)}.")
     progress = self._task.observe(name, values.get(f"{name}/perplexity"), state.progress,
                                   step)
     if progress is not state.progress:
@@ -53,6 +57,7 @@ class Events:
 
   def report(self, step, state):
     """Writes the means since the last report; returns the state to go on with."""
+    self._checkpointer.raise_errors()
     sums = {name: float(x) for name, x in jax.device_get(state.sums).items()}
     self._check_finite(step, sums)
     self._write(step, self._report.metrics(step, sums)

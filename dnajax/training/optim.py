@@ -28,6 +28,11 @@ class Optimizer:
     del setup
     if self.learning_rate <= 0:
       yield "learning_rate", "above 0"
+    for key in ("b1", "b2"):
+      if not 0 <= getattr(self, key) < 1:
+        yield key, "at least 0 and below 1"
+    if self.eps <= 0:
+      yield "eps", "above 0"
     for key in ("weight_decay", "clip_norm"):
       if getattr(self, key) < 0:
         yield key, "at least 0"

@@ -6,13 +6,13 @@ import jax
 
 from dnajax.config import listing
 from dnajax.config import plan as plan_lib
-from dnajax.data import feed, loader
 from dnajax.devices import partitioning
 from dnajax.evaluators import context as context_lib
 from dnajax.shell import files
 from dnajax.training import describe, loop, profiling, start, stopping
 from dnajax.training import events as events_lib
-from dnajax.workdir import checkpointing, config_file, metrics, resume
+from dnajax.training import input as input_lib
+from dnajax.workdir import checkpointing, config_file, lock, metrics, resume
 
 
 def dry_run(values):
@@ -37,27 +37,33 @@ def run(values, workdir, *, profile_steps=0):
     (updates done so far, over all resumptions; updates of the whole run).
 
   Raises:
-    UserError: something in the config, data or workdir is wrong, or the loss
-      stopped being finite.
+    UserError: something in the config, data or workdir is wrong, another run trains in
+      the workdir, or the loss stopped being finite.
   """
   workdir = files.path(workdir)
-  resumed = checkpointing.latest_step(workdir)
-  plan = plan_lib.make(values, own_config=None if resumed is None
-                       else config_file.read(workdir))
-  experiment = plan.experiment
+  plan = plan_lib.make(values, own_config=resume.own_config(workdir))
   workdir.mkdir(parents=True, exist_ok=True)
+  with lock.held(workdir):
+    return _run(plan, workdir, profile_steps)
+
+
+def _run(plan, workdir, profile_steps):
+  experiment = plan.experiment
+  resumed, damage = resume.find_step(workdir)
   checkpointer = checkpointing.Checkpointer(
       workdir, keep=experiment.checkpoint.keep, best=experiment.checkpoint.best)
   if resumed is None:
     state, origin = start.begin(plan)
   else:
     origin = resume.check(checkpointer.meta(resumed), plan.meta, workdir, resumed)
-    state = checkpointer.restore(resumed, plan.abstract, plan.sharding)
+    state = checkpointer.restore(resumed, plan.abstract, plan.sharding, is_checked=True)
   first_step, total_steps = resumed or 0, experiment.total_steps
   writers, say = [], lambda text: None
   if jax.process_index() == 0:
     config_file.write(workdir, experiment.to_dict())
     writers, say = metrics.open_writers(workdir, total_steps=total_steps, first_step=resumed)
+  for line in damage:
+    say(line)
   say(describe.summary(plan, origin))
   if first_step >= total_steps:
     say(f"Already trained for {first_step} of {total_steps} steps.")
@@ -66,6 +72,8 @@ def run(values, workdir, *, profile_steps=0):
 
   context = context_lib.of_plan(plan)
   due = {name: part for name, part in experiment.evals.items() if part.every_steps >= 0}
+  for name in dict.fromkeys(name for part in due.values() for name in part.splits):
+    context.split(name).open()   # what is missing or damaged is said now, not hours later
   try:
     with partitioning.use(plan.mesh), stopping.Stopping() as asked:
       events = events_lib.Events(
@@ -75,7 +83,7 @@ def run(values, workdir, *, profile_steps=0):
           first_step=first_step)
       _, last = loop.train(
           state, profiling.traced(plan.train_step, workdir / "profile", profile_steps),
-          batches(plan, first_step), first_step=first_step, total_steps=total_steps,
+          input_lib.batches(plan, first_step), first_step=first_step, total_steps=total_steps,
           every=types.SimpleNamespace(
               evaluate={name: part.every_steps for name, part in due.items()},
               checkpoint=experiment.checkpoint.every_steps, log=experiment.log.every_steps),
@@ -83,17 +91,6 @@ def run(values, workdir, *, profile_steps=0):
   finally:
     checkpointer.close()
   if last < total_steps:
-    say(f"Stopped at step {last} as asked (SIGTERM); saved. The same command "
-        "goes on from here.")
+    say(f"Stopped at step {last} as asked (SIGTERM); {'saved' if last else 'nothing to save'}. "
+        "The same command goes on from here.")
   return last, total_steps
-
-
-def batches(plan, first_step):
-  """Endless iterator of global training batches, from update first_step+1 on."""
-  size, sharding = plan.experiment.batch_size, partitioning.batch_sharding(plan.mesh)
-  row_ids = feed.local_row_ids(sharding, size)
-  rows = loader.TrainBatches(
-      plan.split, batch_size=size, length=plan.tokenizer.read_length,
-      seed=plan.experiment.seed, labels=plan.task.labels,
-      balance=plan.experiment.balance).stream(first_step, row_ids)
-  return feed.ahead(feed.to_global(one, sharding, size, row_ids) for one in rows)

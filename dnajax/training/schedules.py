@@ -78,6 +78,14 @@ class OneCycle(_WarmUp):
   start_fraction: float = 0.04  # first rate / peak
   b1_at_peak: float = 0.0       # Adam's first beta where the rate peaks; 0: it stays
 
+  def check(self, setup):
+    """As of the others; fractions."""
+    yield from super().check(setup)
+    if not 0 <= self.start_fraction <= 1:
+      yield "start_fraction", "between 0 and 1"
+    if not 0 <= self.b1_at_peak < 1:
+      yield "b1_at_peak", "at least 0 and below 1 (0: it stays)"
+
   def rate(self, peak, total_steps):
     """The schedule: step -> rate; arguments as `Linear.rate`."""
     return self._up_and_down(peak * self.start_fraction, peak, peak * self.final_fraction,

@@ -32,8 +32,8 @@ def begin(plan):
   if mismatch:
     what = "its parameters do" if whole else "its encoder does"
     raise errors.UserError(
-        f"config.init_from.workdir={start.workdir}: {what} not fit:\n{mismatch}"
-        + ("\nWith --config.init_from.take=encoder only its encoder is taken." if whole
+        f"config.init_from.workdir={start.workdir}: {what} not fit: {mismatch}."
+        + (" With --config.init_from.take=encoder only its encoder is taken." if whole
            else ""))
   taken = jax.tree.map(jax.device_put, found, sharding)
   return (state.replace(params={**state.params, **taken}),

@@ -5,7 +5,7 @@ import signal
 import jax
 from jax.experimental import multihost_utils
 
-EXIT_CODE = 42  # of a command whose run was stopped, has saved and is not finished
+EXIT_CODE = 42  # of a command whose run is not finished and goes on if started again
 
 
 class Stopping:

@@ -8,6 +8,7 @@ compared with its SHA-256 before it is used.
 
 import contextlib
 import dataclasses
+import itertools
 import logging
 
 import jax
@@ -69,26 +70,39 @@ class Checkpointer:
     """
     if step in self._manager.all_steps():
       return
-    self._manager.wait_until_finished()  # before the next line: the last save reads it
-    self._saving = step
-    self._manager.save(step, force=True, args=ocp.args.Composite(
-        params=ocp.args.StandardSave(state.params),
-        state=ocp.args.StandardSave(state.replace(params=None)),
-        meta=ocp.args.JsonSave(meta)))
+    with files.named(self._folder):
+      self._manager.wait_until_finished()  # before the next line: the last save reads it
+      self._saving = step
+      self._manager.save(step, force=True, args=ocp.args.Composite(
+          params=ocp.args.StandardSave(state.params),
+          state=ocp.args.StandardSave(state.replace(params=None)),
+          meta=ocp.args.JsonSave(meta)))
+
+  def raise_errors(self):
+    """Raises what has stopped a save in the background, as a full disk."""
+    with files.named(self._folder):
+      self._manager.check_for_errors()
 
   def meta(self, step):
     """The meta item of a step; UserError if its files are damaged."""
     return read_meta(self._workdir, step)
 
-  def restore(self, step, abstract_state, sharding):
+  def restore(self, step, abstract_state, sharding, *, is_checked=False):
     """The TrainState of a step, laid out as `sharding` says.
+
+    Args:
+      step: of the checkpoint.
+      abstract_state: shapes and types.
+      sharding: tree of NamedSharding.
+      is_checked: whether `check` has just been called for it.
 
     Raises:
       UserError: names every file that is damaged, or every array whose shape or
         presence differs.
     """
-    # Process 0 reads all bytes once more for the sums; the others need not.
-    processes.on_first_process(lambda: _check(self._workdir, step, "params", "state"))
+    if not is_checked:
+      # Process 0 reads all bytes once more for the sums; the others need not.
+      processes.on_first_process(lambda: _check(self._workdir, step, "params", "state"))
     target = jax.tree.map(
         lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s),
         abstract_state, sharding)
@@ -98,7 +112,7 @@ class Checkpointer:
       mismatch = explain_mismatch(tree, _saved_tree(path / item))
       if mismatch:
         raise errors.UserError(
-            f"The checkpoint of step {step} does not fit the {_WHAT[item]}:\n{mismatch}\n"
+            f"The checkpoint of step {step} does not fit the {_WHAT[item]}: {mismatch}. "
             "Use the config the run was started with, or another --workdir.")
     with _reader(ocp.StandardCheckpointHandler()) as reader:
       got = {item: reader.restore(path / item, args=ocp.args.StandardRestore(tree))
@@ -107,8 +121,9 @@ class Checkpointer:
 
   def close(self):
     """Waits until everything is written."""
-    self._manager.wait_until_finished()
-    self._manager.close()
+    with files.named(self._folder):
+      self._manager.wait_until_finished()
+      self._manager.close()
 
   def _write_sums(self):
     integrity.write(ocp.path.step.find_step_path(
@@ -116,6 +131,7 @@ class Checkpointer:
 
 
 _WHAT = {"params": "model", "state": "optimizer"}
+_MOST = 40  # arrays that a message names
 
 
 class _Manager(ocp.CheckpointManager):
@@ -143,6 +159,36 @@ class _Best:
     steps = [checkpoint.step for checkpoint in checkpoints]
     best = metrics.lowest(self.path, self.name, steps)
     return [step == best for step in steps]
+
+
+class Damaged(errors.UserError):
+  """Files of a checkpoint are not what was written; `what` says which."""
+
+  def __init__(self, what, remedy):
+    """what, remedy: sentences."""
+    super().__init__(f"{what} {remedy}")
+    self.what = what
+
+
+def check(workdir, step):
+  """Compares all files of a step with their sums.
+
+  Raises:
+    Damaged: names every file that is not what was written.
+    UserError: it is of another format.
+  """
+  read_meta(workdir, step)
+  _check(workdir, step, "params", "state")
+
+
+def set_aside(workdir, step):
+  """Moves a step out of the way; returns where it lies now."""
+  folder = files.absolute(workdir) / "damaged"
+  folder.mkdir(exist_ok=True)
+  place = next(path for n in itertools.count()
+               if not (path := folder / (f"{step}.{n}" if n else f"{step}")).exists())
+  _step_path(workdir, step).rename(place)
+  return place
 
 
 def saved_steps(workdir):
@@ -191,14 +237,15 @@ def load_params(workdir, step):
 def explain_mismatch(model, checkpoint):
   """Names every array the two trees disagree about; None if they agree."""
   model, checkpoint = _shapes(model), _shapes(checkpoint)
-  lines = [f"  only in the model       {path}"
+  lines = [f"only in the model {path}"
            for path in sorted(model.keys() - checkpoint.keys())]
-  lines += [f"  only in the checkpoint  {path}"
+  lines += [f"only in the checkpoint {path}"
             for path in sorted(checkpoint.keys() - model.keys())]
-  lines += [f"  {path}: model {model[path]}, checkpoint {checkpoint[path]}"
+  lines += [f"{path}: model {model[path]}, checkpoint {checkpoint[path]}"
             for path in sorted(model.keys() & checkpoint.keys())
             if model[path] != checkpoint[path]]
-  return "\n".join(lines) or None
+  more = [f"{len(lines) - _MOST} more"] if len(lines) > _MOST else []
+  return "; ".join(lines[:_MOST] + more) or None
 
 
 def _check(workdir, step, *items):
@@ -210,8 +257,7 @@ def _check(workdir, step, *items):
     remedy = (f"Move that folder away, and the checkpoint of step {max(older)} is taken."
               if older else "No older checkpoint is there.")
     more = f" and {len(found) - 3} more" if len(found) > 3 else ""
-    raise errors.UserError(
-        f"The checkpoint {path} is damaged: {', '.join(found[:3])}{more}. {remedy}")
+    raise Damaged(f"The checkpoint {path} is damaged: {', '.join(found[:3])}{more}.", remedy)
 
 
 def _read_json(path):
@@ -225,8 +271,10 @@ def _reader(handler):
 
 
 def _hush():
-  # Orbax warns of what is as it should be, such as shardings that are given.
-  logging.getLogger("absl").setLevel(logging.ERROR)
+  # Orbax warns of what is as it should be, such as shardings that are given, and prints the
+  # traceback of an error that it raises later.
+  for name in ("absl", "asyncio"):
+    logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _folder(workdir):

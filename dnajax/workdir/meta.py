@@ -12,6 +12,7 @@ from dnajax.shell import errors
 
 FORMAT = 2  # raised when a workdir is written otherwise than before
 
+_KEYS = ("config", "model", "cleaning", "data", "pmi_table", "versions")
 _PACKAGES = ("jax", "flax", "optax", "orbax-checkpoint", "grain")
 
 
@@ -83,11 +84,20 @@ def is_learned(meta, species):
   return np.isin(asked, known) | np.array([not name for name in species], bool)
 
 
+def _writer(meta):
+  versions = meta.get("versions") if isinstance(meta, dict) else None
+  return versions.get("dnajax") if isinstance(versions, dict) else "not told"
+
+
 def check_format(meta, workdir):
   """UserError if another version of dnajax wrote it."""
-  found = meta.get("format", 1)
+  found = meta.get("format", 1) if isinstance(meta, dict) else None
   if found != FORMAT:
     raise errors.UserError(
         f"{workdir} has format {found}, this version of dnajax reads format {FORMAT}. "
-        f"Use the version that wrote it ({meta.get('versions', {}).get('dnajax')}), or "
+        f"Use the version that wrote it ({_writer(meta)}), or "
         "train again in another --workdir.")
+  missing = [key for key in _KEYS if key not in meta]
+  if missing:
+    raise errors.UserError(f"{workdir}: the meta of a checkpoint lacks {', '.join(missing)}. "
+                           "It was not written by dnajax; move that checkpoint away.")

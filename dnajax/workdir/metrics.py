@@ -4,7 +4,7 @@ import json
 import time
 
 from dnajax.config import registry
-from dnajax.shell import files
+from dnajax.shell import errors, files
 
 
 def open_writers(workdir, *, total_steps, first_step):
@@ -58,17 +58,27 @@ def path(workdir):
 
 
 def read_rows(a_path):
-  """Rows of a metrics.jsonl; a last line cut off by a kill is left out. [] if it is absent."""
+  """Rows of a metrics.jsonl; a last line cut off by a kill is left out. [] if it is absent.
+
+  Raises:
+    UserError: another line is no row.
+  """
   rows = []
   try:
-    lines = files.path(a_path).read_text("utf-8").splitlines()
+    lines = files.path(a_path).read_bytes().splitlines()
   except FileNotFoundError:
     return rows
-  for line in lines:
+  for n, line in enumerate(lines, 1):
     try:
-      rows.append(json.loads(line))
-    except ValueError:
-      continue
+      row = json.loads(line.decode("utf-8"))
+      if not isinstance(row["step"], int):
+        raise TypeError("step")
+    except (ValueError, TypeError, KeyError) as error:
+      if n == len(lines):
+        break
+      raise errors.UserError(f"{a_path}, line {n}, is damaged: it is no row of JSON with a "
+                             "step. Delete that line, or move the file away.") from error
+    rows.append(row)
   return rows
 
 

@@ -1,5 +1,6 @@
 """A small state, saved as a training would."""
 
+import json
 from typing import Any
 
 import flax.struct
@@ -45,7 +46,7 @@ def save(workdir, steps, *, keep=9, best="", values=None, meta_item=None):
   for step in steps:
     if values and step in values:
       with open(metrics.path(workdir), "a") as file:
-        file.write(f'{{"step": {step}, "dev/loss": {values[step]}}}\n')
+        file.write(json.dumps({"step": step, "dev/loss": values[step]}) + "\n")
     checkpointer.save(step, make(step), meta_item or meta(best))
   checkpointer.close()
 

@@ -173,7 +173,7 @@ def test_another_optimizer_is_told_by_name(saved, monkeypatch):
   monkeypatch.setattr(optax, "adam", optax.sgd)
   with pytest.raises(errors.UserError, match="does not fit the optimizer") as error:
     states.restore(saved, 8)
-  assert "only in the checkpoint  optimizer/0/mu/encoder/kernel" in str(error.value)
+  assert "only in the checkpoint optimizer/0/mu/encoder/kernel" in str(error.value)
 
 
 def test_a_mistake_of_the_code_is_not_told_as_damaged_files(saved, monkeypatch):

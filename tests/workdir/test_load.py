@@ -84,4 +84,4 @@ def test_parameters_that_fit_are_not_complained_about(workdir):
   assert checkpointing.explain_mismatch(params, params) is None
   other = {"encoder": {**params["encoder"], "extra": np.zeros(2)}}
   assert checkpointing.explain_mismatch(other, params) == (
-      "  only in the model       encoder/extra")
+      "only in the model encoder/extra")
