@@ -47,9 +47,8 @@ def text(trained, workdir, *, architecture, licence, name):
   parts = [
       "---", *([f"license: {licence}"] if licence else []), "library_name: transformers",
       "tags:", "- biology", "- dna", "- dnajax", "---", "", f"# {name}", "",
-      f"A DNA encoder, trained with dnajax {meta['versions']['dnajax']} "
-      f"({model.objective.name}; checkpoint of step {trained.step:,}).",
-      "" if licence else "\nNo licence was stated when this folder was written.", "",
+      _origin(trained), "",
+      *(() if licence else ("No licence was stated when this folder was written.", "")),
       "## How to load it", "",
       "Stock `transformers`, no remote code. The tokenizer takes plain DNA:", "",
       "```python", _CODE.format(name=name, width=model.encoder.width) + "```", "",
@@ -62,12 +61,29 @@ def text(trained, workdir, *, architecture, licence, name):
     parts += ["", f"`{head[0]}` gives "
               + head[1].format(num_special=vocabulary.num_special) + "."]
   parts += ["", *_data(meta), "", *_figures(trained, workdir), "", "## Config", "",
-            "```json", json.dumps(meta["config"], indent=1, default=list), "```", ""]
+            "```json", json.dumps(_public(meta["config"]), indent=1, default=list), "```", ""]
   return "\n".join(parts)
+
+
+def _origin(trained):
+  version = trained.meta["versions"]["dnajax"]
+  if "imported_from" in trained.meta:
+    return f"A DNA encoder, converted from other weights with dnajax {version}; not trained here."
+  return (f"A DNA encoder, trained with dnajax {version} ({trained.model.objective.name}; "
+          f"checkpoint of step {trained.step:,}).")
+
+
+def _public(config):
+  """The config without evaluations and without paths of the machine it ran on."""
+  out = {key: value for key, value in config.items() if key not in ("evals", "init_from")}
+  out["data"] = {key: value for key, value in config["data"].items() if key != "dir"}
+  return out
 
 
 def _data(meta):
   data = meta["data"]
+  if "imported_from" in meta:
+    return ["## Data", "", "Not known here: see where the weights were published."]
   lines = ["## Data", "", f"{data['name']}" + (
       f", split {data['split']}: {data['num_records']:,} records; fingerprint "
       f"{data['fingerprint'][:16]}" if data["num_records"] else "") + "."]

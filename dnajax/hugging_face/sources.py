@@ -93,7 +93,7 @@ def _load_torch(path):
   except Exception as error:  # pickle's, zip's and torch's own, by the file
     # Torch first explains at length how to load the file all the same.
     found = re.search(r"WeightsUnpickler error: *(.*)", str(error))
-    reason = found[1] if found else str(error).strip().partition("\n")[0]
+    reason = (found[1] if found else str(error)).strip().partition("\n")[0].partition(". ")[0]
     raise errors.UserError(
         f"{path}: torch.load(weights_only=True) does not read it: {reason.rstrip('. ')}. Where "
         "you trust the file, save its tensors alone as .safetensors and give that.") from error

@@ -1,10 +1,10 @@
 """Makes bert_shapes_fixture.safetensors: what transformers' BERTs of six shapes compute.
 
-Weights and inputs follow from seeds (tests/models/bert_shapes.py), so only results are
+Weights and inputs follow from seeds (tests/bert_shapes.py), so only results are
 stored: of every hidden state some columns, of the logits too. Needs torch 2.13.0 and
 transformers 5.24.0; the test suite needs neither. From the root of the repository:
 
-  PYTHONPATH=.:tests/models python tests/data/make_bert_shapes_fixture.py
+  PYTHONPATH=.:tests python tests/data/make_bert_shapes_fixture.py
 """
 
 import pathlib

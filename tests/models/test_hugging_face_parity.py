@@ -9,8 +9,14 @@ import jax
 import numpy as np
 import pytest
 
-from dnajax.models import blocks, hugging_face, hugging_face_lm, hugging_face_token_classes
-from dnajax.models import safetensors_files, types
+from dnajax.models import (
+  blocks,
+  hugging_face,
+  hugging_face_lm,
+  hugging_face_token_classes,
+  safetensors_files,
+  types,
+)
 from dnajax.shell import errors
 
 pytest.importorskip("safetensors")
