@@ -1,16 +1,12 @@
 """The command: published weights to a workdir that everything else takes, and back."""
 
-import sys
-
+import hugging_face_folders as folders
 import pytest
 import tiny
 
-sys.path.append(str(tiny.ROOT / "tests" / "hugging_face"))
-import folders  # noqa: E402
-
-from dnajax.results import measure  # noqa: E402
-from dnajax.training import run  # noqa: E402
-from dnajax.workdir import load  # noqa: E402
+from dnajax.results import measure
+from dnajax.training import run
+from dnajax.workdir import load
 
 pytest.importorskip("safetensors")
 

@@ -4,7 +4,7 @@ import argparse
 import json
 
 import bert_shapes
-import folders
+import hugging_face_folders as folders
 import numpy as np
 import pytest
 
