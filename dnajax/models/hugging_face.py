@@ -126,20 +126,26 @@ def to_hugging_face(params, *, prefix=""):
   return {prefix + name: x for name, x in tensors.items()}
 
 
-def hugging_face_config(params, *, num_heads):
+def hugging_face_config(params, *, num_heads, class_names=()):
   """What `transformers.BertConfig` must be told about exported weights.
 
   Args:
     params: nested dict of an encoder's parameters, or of a MaskedLM's.
     num_heads: attention heads; the arrays do not show them.
+    class_names: text of each class of a MaskedLM with head="linear".
 
   Returns:
     dict, ready for config.json.
   """
-  head = {}
+  head = dict(architectures=["BertModel"])
   if "head" in params:
-    head = dict(architectures=["BertForMaskedLM"],
-                tie_word_embeddings="out" not in params["head"])
+    if "transform" in params["head"]:
+      head = dict(architectures=["BertForMaskedLM"],
+                  tie_word_embeddings="out" not in params["head"])
+    else:
+      head = dict(architectures=["BertForTokenClassification"],
+                  id2label={str(i): name for i, name in enumerate(class_names)},
+                  label2id={name: i for i, name in enumerate(class_names)})
     params = params["encoder"]
   vocab_size, width = params["word"].shape
   up = params["blocks"]["layers"]["feed_forward"]["up"]["kernel"]

@@ -211,6 +211,9 @@ def _parts(entries, wanted, say):
 
 def _data_directory(config, data_dir):
   """Where the data set lies now."""
+  if not config["data"]["name"]:
+    raise errors.UserError("This workdir was converted from published weights and names no "
+                           "data. Convert again with --config=FILE, whose data it then has.")
   try:
     return records.find(data_dir or config["data"]["dir"], config["data"]["name"])
   except errors.UserError as error:

@@ -124,7 +124,8 @@ def test_the_exported_config_describes_the_exported_tensors(fixture):
   params, _ = convert.from_hugging_face(fixture["model"])
   config = convert.hugging_face_config(params, num_heads=2)
   assert config == dict(
-      model_type="bert", vocab_size=70, hidden_size=32, num_hidden_layers=2,
+      architectures=["BertModel"], model_type="bert", vocab_size=70, hidden_size=32,
+      num_hidden_layers=2,
       num_attention_heads=2, intermediate_size=64, hidden_act="gelu", layer_norm_eps=1e-12,
       max_position_embeddings=24, type_vocab_size=1)
 

@@ -1,0 +1,55 @@
+"""Makes bert_shapes_fixture.safetensors: what transformers' BERTs of six shapes compute.
+
+Weights and inputs follow from seeds (tests/bert_shapes.py), so only results are
+stored: of every hidden state some columns, of the logits too. Needs torch 2.13.0 and
+transformers 5.24.0; the test suite needs neither. From the root of the repository:
+
+  PYTHONPATH=.:tests python tests/data/make_bert_shapes_fixture.py
+"""
+
+import pathlib
+
+import bert_shapes
+import numpy as np
+import safetensors.numpy
+import torch
+import transformers
+
+COLUMNS = 8  # of hidden states and logits
+
+
+def results(shape):
+  """(hidden states [N+1, B, L, D], logits [B, L, C] or None) of one shape."""
+  config = transformers.BertConfig(**{key: value for key, value in shape.config.items()
+                                      if key != "model_type"}, attn_implementation="eager")
+  if shape.head == "classes":
+    config.num_labels = shape.vocab_size - 5
+  model = getattr(transformers, shape.architecture)(config).eval()
+  tensors = {name: torch.tensor(x) for name, x in bert_shapes.tensors(shape).items()}
+  missing, unexpected = model.load_state_dict(tensors, strict=False)
+  assert not unexpected and not [name for name in missing if "position_ids" not in name]
+  ids, pad_mask = bert_shapes.inputs(shape)
+  with torch.no_grad():
+    result = model(input_ids=torch.tensor(ids).long(), output_hidden_states=True,
+                   attention_mask=torch.tensor(pad_mask).long())
+  logits = getattr(result, "logits", None)
+  return (np.stack([x.numpy() for x in result.hidden_states]),
+          None if logits is None else logits.numpy())
+
+
+def main():
+  """Writes the file beside this one."""
+  stored = {}
+  for name, shape in bert_shapes.SHAPES.items():
+    hidden, logits = results(shape)
+    stored[f"{name}/hidden"] = np.ascontiguousarray(hidden[..., :COLUMNS])
+    if logits is not None:
+      stored[f"{name}/logits"] = np.ascontiguousarray(logits[..., -COLUMNS:])
+  target = pathlib.Path(__file__).with_name("bert_shapes_fixture.safetensors")
+  target.write_bytes(safetensors.numpy.save(stored))
+  print(f"{target.name}: {target.stat().st_size} bytes, torch {torch.__version__}, "
+        f"transformers {transformers.__version__}")
+
+
+if __name__ == "__main__":
+  main()
