@@ -11,14 +11,12 @@ import oracles
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import tiny
-import untrained
 
 import dnajax
 from data_pipelines import cleaning
 from dnajax.data import records
-from dnajax.inference import embedder as embedder_lib
 from dnajax.inference import embed_files, encode, sources, strands, writers
+from dnajax.inference import embedder as embedder_lib
 from dnajax.shell import errors, files
 from dnajax.tokens import bases as base_codes
 from dnajax.workdir import load
@@ -29,11 +27,9 @@ WIDTH, MAX_LENGTH = 16, 72   # of the tiny config
 
 
 @pytest.fixture(scope="module")
-def workdir(tiny_data, tmp_path_factory):
+def workdir(tiny_workdir):
   """As of a run."""
-  return untrained.save(
-      tiny.values("barcodemae", tiny_data, has_evals=False, checkpoint__best=""),
-      tmp_path_factory.mktemp("runs") / "tiny")
+  return tiny_workdir
 
 
 @pytest.fixture(scope="module")

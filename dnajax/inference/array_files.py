@@ -142,7 +142,7 @@ class H5ad(_Collected):
     with warnings.catch_warnings():
       warnings.simplefilter("ignore")          # ids that occur twice are the user's own
       # Mapped, so that the rows are never all in memory.
-      table = anndata.AnnData(X=np.load(self._rows, mmap_mode="r"), obs=obs,
+      table = anndata.AnnData(X=np.load(self._rows, mmap_mode="r").view(np.ndarray), obs=obs,
                               uns={"dnajax": json.dumps(self._layout.about)})
       whole = self._path.with_name(self._path.name + ".whole")
       table.write_h5ad(whole)

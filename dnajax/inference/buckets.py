@@ -70,13 +70,14 @@ class Batches:
     return batches
 
 
-def make(tokenizer, num_longest, *, multiple_of=1):
+def make(tokenizer, num_longest, *, most=None, multiple_of=1):
   """The Batches of a model.
 
   Args:
     tokenizer: tokens.tokenizer.Tokenizer.
     num_longest: rows of a batch of the longest length; shorter ones have about as many
       tokens.
+    most: rows that no batch has more of; None for any number.
     multiple_of: devices that share a batch.
   """
   def num_tokens(length):
@@ -84,4 +85,5 @@ def make(tokenizer, num_longest, *, multiple_of=1):
 
   own = lengths(tokenizer)
   rows = [num_longest * num_tokens(own[-1]) // num_tokens(length) for length in own]
+  rows = rows if most is None else [min(number, most) for number in rows]
   return Batches(own, tuple(-(-number // multiple_of) * multiple_of for number in rows))

@@ -14,8 +14,9 @@ from dnajax.tokens import bases as base_codes
 
 STRANDS = ("forward", "reverse", "either")
 
-_MOST_PIECES = 8192   # put into batches together
-_FEWEST_BATCHES = 32  # of that
+# Pieces that are put into batches together: many, so that most fill a batch of their own
+# length, but of tokens few, whose embeddings are large.
+_FEWEST_PIECES, _FEWEST_BATCHES, _TOKEN_BATCHES = 4096, 32, 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,11 +114,10 @@ class Embedder:
       UserError: a sequence is no text, or not written as those of the training data were.
     """
     sequences = pieces.texts(sequences)
-    if batch_size is None and sequences:   # few sizes to compile, and no large empty batch
-      batch_size = min(encode.default_rows(self.trained.model),
-                       1 << (len(sequences) - 1).bit_length())
+    # Few sizes to compile, and no large empty batch; windows are more than sequences.
+    most = None if self.windows is not None else 1 << max(len(sequences) - 1, 0).bit_length()
     parts = [batch.embeddings for batch in
-             self.stream(enumerate(sequences), batch_size=batch_size)]
+             self._stream(enumerate(sequences), batch_size, most)]
     if self.pooling == "tokens":
       return list(itertools.chain.from_iterable(parts))
     return np.concatenate([np.zeros((0, self.width), np.float32), *parts])
@@ -139,17 +139,19 @@ class Embedder:
     Raises:
       UserError: a sequence is not written as those of the training data were.
     """
-    if batch_size is None:
-      batch_size = encode.default_rows(self.trained.model)
-    num_rows = encode.round_up_batch(batch_size, self._mesh)
-    batches = buckets.make(
-        self.trained.tokenizer, num_rows, multiple_of=encode.round_up_batch(1, self._mesh))
-    most = num_rows * (4 if self.pooling == "tokens" else _FEWEST_BATCHES)
-    most = most if self.pooling == "tokens" else max(most, _MOST_PIECES)
+    return self._stream(records, batch_size, None)
+
+  def _stream(self, records, batch_size, most):
+    """`stream` with at most so many rows in a batch."""
+    num_rows = batch_size or encode.default_rows(self.trained.model)
+    batches = buckets.make(self.trained.tokenizer, num_rows, most=most,
+                           multiple_of=encode.round_up_batch(1, self._mesh))
+    num_pieces = num_rows * _TOKEN_BATCHES if self.pooling == "tokens" else max(
+        num_rows * _FEWEST_BATCHES, _FEWEST_PIECES)
     waiting = collections.deque()   # (chunk, row numbers) on their way through the device
 
     def encoded():
-      for chunk in pieces.chunks(records, self._prepare, most=most):
+      for chunk in pieces.chunks(records, self._prepare, most=num_pieces):
         arranged = batches.arrange([len(piece.bases) for piece in chunk])
         for number, (length, rows) in enumerate(arranged, 1):
           waiting.append((chunk, rows, number == len(arranged)))
