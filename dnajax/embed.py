@@ -133,9 +133,8 @@ def main(argv):
 
 def _embed():
   from dnajax.inference import sources, writers
-  if not FLAGS.shard_size:
-    # What can be wrong is found before the seconds that loading takes.
-    writers.check_output(FLAGS.output, overwrite=FLAGS.overwrite)
+  # What can be wrong is found before the seconds that loading takes.
+  writers.check_output(FLAGS.output, overwrite=FLAGS.overwrite or bool(FLAGS.shard_size))
   with sources.opened(FLAGS.input, FLAGS.columns, has_taxonomy=FLAGS.taxonomy) as source:
     from dnajax.devices import host_memory
     host_memory.keep_freed_memory_on_cpu()

@@ -159,9 +159,10 @@ def round_up_batch(batch_size, mesh):
 def default_rows(model):
   """Rows of a batch that are fast here, for rows of the longest length.
 
-  On a CPU the activations of a batch are to stay in its caches: at width 768, 16 rows of
-  110 tokens take no longer than each needs, 256 rows a third more. What looks vectors up and
-  multiplies little wants more rows.
+  On a CPU the activations of a batch are to stay in its caches: at width 128, a row of 110
+  tokens took 0.5 to 0.8 of the time in a batch of 16 that it took in one of 256. What looks
+  vectors up and multiplies little wants more rows: a profile embedded 2,600 a second 256 at
+  a time, 900 16 at a time.
 
   Args:
     model: config.model.ModelSpec.
