@@ -40,7 +40,7 @@ def test_embedding_is_timed_beside_one_at_a_time(tiny_data, monkeypatch):
   monkeypatch.setattr(bench_embed, "_FLOPS", 1)
   monkeypatch.setattr(bench_embed, "_SHORT", 30)
   monkeypatch.setattr(bench_embed.encode, "default_rows", lambda model: 8)
-  monkeypatch.setattr(bench_embed.encode, "local_mesh", lambda: None)   # one device: less to compile
+  monkeypatch.setattr(bench_embed.encode, "local_mesh", lambda: None)   # one to compile for
   monkeypatch.setattr(bench_embed, "_has_torch", lambda: False)   # takes seconds to import
   figures = bench_embed.measure(tiny.values("barcodemae", tiny_data, has_evals=False), rounds=1)
   assert figures["tokens per sequence"] == 24 and figures["rows of a batch"] == 8
