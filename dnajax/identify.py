@@ -16,7 +16,7 @@ from dnajax.shell import command_line, errors
 FLAGS = flags.FLAGS
 
 
-def fit(workdir, references, *, columns=None, header_pattern=None, step="best",
+def fit(workdir, references, *, columns=None, header_pattern=None, step="best", adapt=True,
         strand="forward", say=print):
   """A library that is ready to name sequences.
 
@@ -26,6 +26,7 @@ def fit(workdir, references, *, columns=None, header_pattern=None, step="best",
     references: path of a table or FASTA with names, or a references.References.
     columns, header_pattern: see `identification.references.read`.
     step, strand: see `dnajax.load`.
+    adapt: see `identification.fitting.fit`.
     say: called with lines about the library.
 
   Returns:
@@ -37,7 +38,7 @@ def fit(workdir, references, *, columns=None, header_pattern=None, step="best",
   embedder = _embedder(workdir, step) if workdir else None
   if isinstance(references, str | os.PathLike):
     references = _read(embedder, str(references), columns, header_pattern)
-  return _fit(embedder, references, strand, say)
+  return _fit(embedder, references, adapt, strand, say)
 
 
 def load(index, workdir=None, *, step="best"):
@@ -58,13 +59,13 @@ def _read(embedder, path, columns, header_pattern):
   return references_lib.read(path, columns, header_pattern=header_pattern, cleaning=cleaning)
 
 
-def _fit(embedder, references, strand, say):
+def _fit(embedder, references, adapt, strand, say):
   from dnajax.identification import features, fitting
   from dnajax.identification import references as references_lib
   for line in references_lib.in_words(references):
     say(line)
   choices = [*([features.Encoder(embedder)] if embedder else []), features.Kmers()]
-  made = fitting.fit(references, choices, strand=strand, say=say,
+  made = fitting.fit(references, choices, adapt=adapt, strand=strand, say=say,
                      is_novel=fitting.novel(references, embedder.trained.meta)
                      if embedder else None)
   return dataclasses.replace(made, cleaning=embedder.cleaning) if embedder else made
@@ -114,6 +115,8 @@ def define_flags():
                     "for example.")
   flags.DEFINE_integer("threads", None, "Of other programs in --compare; default all cores.",
                        lower_bound=1)
+  flags.DEFINE_bool("adapt", True, "Make the features over for these references, if that finds "
+                    "more genera of species that were kept out of it.")
   flags.DEFINE_bool("approximate", False, "Search a graph of the references (usearch) instead of "
                     "all: for millions of them.")
   flags.DEFINE_bool("overwrite", False, "Replace an existing output or index.")
@@ -137,7 +140,7 @@ def main(argv):
     if FLAGS.compare and not FLAGS.queries:
       references, *held_out = _left_out(embedder, references)
   made = run.prepare(FLAGS.index, embedder, references,
-                     lambda: _fit(embedder, references, FLAGS.strand, print),
+                     lambda: _fit(embedder, references, FLAGS.adapt, FLAGS.strand, print),
                      overwrite=FLAGS.overwrite, strand=FLAGS.strand)
   made = dataclasses.replace(
       made, unknown_share=FLAGS.unknown_share,
@@ -159,9 +162,9 @@ def main(argv):
 
 def _left_out(embedder, everything):
   """(references without some taxa, what was left out: sequences, their names)."""
-  from dnajax.identification import fitting, novelty
+  from dnajax.identification import fitting, held_out, novelty
   is_novel = fitting.novel(everything, embedder.trained.meta) if embedder else None
-  if is_novel is not None and is_novel.sum() < fitting.ENOUGH:
+  if is_novel is not None and is_novel.sum() < held_out.ENOUGH:
     is_novel = None
   kept, ids = novelty.hold_out(everything, allowed=is_novel)
   names = {rank: column[ids] for rank, column in everything.names.items()}

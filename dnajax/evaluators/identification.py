@@ -7,7 +7,7 @@ import numpy as np
 
 from dnajax.data import records
 from dnajax.evaluators import base
-from dnajax.identification import comparison, features, fitting, novelty
+from dnajax.identification import comparison, features, fitting, held_out, novelty
 from dnajax.identification import references as references_lib
 from dnajax.inference import encode
 from dnajax.shell import errors, metric
@@ -53,7 +53,7 @@ class Identification(base.Evaluator):
     is_novel = ~np.isin(_species(references), _species(library(
         context.split(context.train_split))))
     if self.hold_out:
-      allowed = is_novel if is_novel.sum() >= fitting.ENOUGH else None
+      allowed = is_novel if is_novel.sum() >= held_out.ENOUGH else None
       kept, ids = novelty.hold_out(references, seed=self.seed, allowed=allowed)
       asked, lineages = references, ids
       references, is_novel = kept, ~np.isin(_species(kept), _species(references)[~is_novel])

@@ -10,20 +10,16 @@ import dataclasses
 
 import numpy as np
 
-from dnajax.data import records
-from dnajax.identification import calibration, identifier, shortlist
+from dnajax.identification import calibration, choice, held_out, identifier, shortlist
 from dnajax.workdir import meta as meta_lib
 
-WEIGHTS = (0.3, 0.0, 0.05, 0.1, 0.2, 0.5, 1.0, np.inf)   # of the cosine; the first by default
 PRECISION = 0.95           # share of right ones among the calls that are made by default
 _MOST_QUERIES = 2_000      # references that play queries, of each rank
-_MOST_KEYS = 20_000        # among which features are compared
-ENOUGH = 300              # references of species the encoder was not trained on
 _FEWEST = 20               # references from which nothing is learned
 _SHORTEST = 100            # base pairs of a piece of a query
 
 
-def fit(references, choices, *, is_novel=None, strand="forward", seed=0, say=print):
+def fit(references, choices, *, is_novel=None, adapt=True, strand="forward", seed=0, say=print):
   """An Identifier.
 
   Args:
@@ -32,32 +28,32 @@ def fit(references, choices, *, is_novel=None, strand="forward", seed=0, say=pri
       other finds more held-out taxa.
     is_novel: [N] bool, references of species that the encoder was not trained to name; if
       they are enough, only these play queries.
+    adapt: whether features may be made over for these references, see `adaptation`; they
+      are where that finds more taxa of species that were kept out of it.
     strand: see Identifier.
     seed: of what plays queries.
     say: called with a line about each step.
   """
   report = {"features": {}}
-  pool = _players(references, is_novel, report)
-  if report.get("is_trained_on"):
-    say(f"The encoder has learned the labels of all but {report['num_novel']:,} of these "
-        "references: probabilities will be too high for species it does not know. Hold species "
-        "out of its training (at best some of them for good), or take an encoder of others.")
-  main = _main_rank(references)
+  pool = _players(references, is_novel, report, say)
+  main = held_out.main_rank(references)
   best = None
   for features in choices:
-    found = _compare(references, features, pool, main, seed, report)
-    if best is None or found["accuracy"] > best[1]["accuracy"] + found["error"]:
-      best = features, found
-  features, found = best
+    found = choice.compare(references, features, pool, main, seed)
+    report["features"][features.name] = found.report()
+    if best is None or found.accuracy > best.accuracy + found.error:
+      best = found
+  if adapt:
+    best, pool = _adapt(references, best, pool, main, seed, report, say)
+  features = best.features
   say(f"searched by {features.name}, score = "
-      + ("cosine" if np.isinf(found["weight"]) else
-         f"identity + {found['weight']:g} · cosine")
-      + (f"; {main} of held-out references right: {found['accuracy']:.1%}"
-         if found["num"] else ""))
+      + ("cosine" if np.isinf(best.weight) else f"identity + {best.weight:g} · cosine")
+      + (f"; {main} of held-out references right: {best.accuracy:.1%}"
+         if len(best.is_right) else ""))
   rows = features.rows(references.sequences)
   centre = features.mean(rows)
   made = identifier.Identifier(
-      references, features, features.less(rows, centre), centre, found["weight"], {}, {}, report,
+      references, features, features.less(rows, centre), centre, best.weight, {}, {}, report,
       strand)
   report.update(rank=main, chosen=features.name, ranks={})
   played = {rank: _play(made, rank, pool, seed) for rank in reversed(references.ranks)}
@@ -89,79 +85,33 @@ def novel(references, meta):
   return None if learned is None else ~learned
 
 
-def _players(references, is_novel, report):
+def _players(references, is_novel, report, say):
   """Which references may play queries, [N] bool."""
   everything = np.ones(len(references.ids), bool)
   if is_novel is None:
     return everything
   report["num_novel"] = int(is_novel.sum())
-  report["is_trained_on"] = bool(is_novel.sum() < ENOUGH)
-  return everything if report["is_trained_on"] else is_novel
+  report["is_trained_on"] = bool(is_novel.sum() < held_out.ENOUGH)
+  if not report["is_trained_on"]:
+    return is_novel
+  say(f"The encoder has learned the labels of all but {report['num_novel']:,} of these "
+      "references: probabilities will be too high for species it does not know. Hold species "
+      "out of its training (at best some of them for good), or take an encoder of others.")
+  return everything
 
 
-def _main_rank(references):
-  """Genus; without genera the lowest rank that there is above the species."""
-  return next((rank for rank in ("genus", *reversed(references.ranks))
-               if rank in references.names), None)
-
-
-def left_out(references, rank):
-  """[N] numbers of what is left out with a query when its name at a rank is asked.
-
-  The taxon of the next lower rank. Species, and where no lower rank has names: only the
-  sequence itself.
-  """
-  lower = references.ranks[references.ranks.index(rank) + 1:]
-  lower = [one for one in lower if one != "subfamily"]
-  if not lower:
-    return np.arange(len(references.ids))
-  return references.names[lower[0]]
-
-
-def _draw(references, rank, pool, most, seed):
-  """Numbers of references that play queries at a rank."""
-  fits = pool & (references.names[rank] >= 0) & (left_out(references, rank) >= 0)
-  ids = np.flatnonzero(fits)
-  return ids[np.sort(np.random.default_rng((seed, 1)).permutation(len(ids))[:most])]
-
-
-def _compare(references, features, pool, rank, seed, report):
-  """The best weight for some features, and how many held-out taxa are found with it."""
-  group = left_out(references, rank)
-  ids = _draw(references, rank, pool, _MOST_QUERIES // 2, seed)
-  keys = np.arange(len(references.ids))
-  if len(keys) > _MOST_KEYS:
-    keys = np.sort(np.union1d(ids, records.fixed_sample(len(keys), _MOST_KEYS)))
-  labels = references.names[rank]
-  # Queries whose taxon is nowhere else say nothing about a weight.
-  ids = ids[np.isin(ids, keys[_has_others(labels[keys], group[keys])])]
-  found = dict(weight=WEIGHTS[0], accuracy=0.0, error=0.0, num=len(ids))
-  if len(ids):
-    rows = features.rows([references.sequences[i] for i in keys])
-    centre = features.mean(rows)
-    queries = [references.sequences[i] for i in ids]
-    nearest = shortlist.search(
-        features.less(features.rows(queries), centre), features.less(rows, centre),
-        groups=(group[ids], group[keys]))
-    candidates = shortlist.align(*nearest, queries, [references.sequences[i] for i in keys])
-    found |= _best_weight(candidates, labels[keys], labels[ids])
-  report["features"][features.name] = {**found, "weight": str(found["weight"])}
-  return found
-
-
-def _best_weight(candidates, labels, wanted):
-  """The first weight, unless another is better by more than twice the error of that."""
-  right = {weight: shortlist.lineages(candidates, candidates.scores(weight), {"": labels})[""][0]
-           == wanted for weight in WEIGHTS}
-  best = WEIGHTS[0]
-  for weight in WEIGHTS[1:]:
-    difference = right[weight].astype(float) - right[WEIGHTS[0]]
-    error = difference.std() / np.sqrt(len(wanted))
-    if difference.mean() > 2 * error and right[weight].mean() > right[best].mean():
-      best = weight
-  accuracy = float(right[best].mean())
-  return dict(weight=best, accuracy=accuracy, error=float(
-      np.sqrt(accuracy * (1 - accuracy) / len(wanted))))
+def _adapt(references, best, pool, rank, seed, report, say):
+  """(Choice, who may play queries): of features made over where that helps."""
+  before, after, is_held = choice.adapt(references, best.features, pool, rank, seed)
+  if after is None or not len(before.is_right):
+    return best, pool
+  is_better = choice.is_better(after, before)
+  report["adaptation"] = {"before": before.report(), "after": after.report(),
+                          "is_better": is_better}
+  say(f"{rank} of {len(before.is_right):,} references of species kept out: "
+      f"{before.accuracy:.1%}; features adapted to the others: {after.accuracy:.1%}"
+      + ("" if is_better else ", not used"))
+  return (after, is_held) if is_better else (best, pool)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -180,12 +130,12 @@ def _play(made, rank, pool, seed):
   """A _Played: half of the queries have their taxon left out; None where nothing can be
   learned."""
   references, labels = made.references, made.references.names[rank]
-  group = left_out(references, rank)
-  ids = _draw(references, rank, pool, _MOST_QUERIES, seed)
+  group = held_out.left_out(references, rank)
+  ids = held_out.draw(references, rank, pool, _MOST_QUERIES, seed)
   rng = np.random.default_rng((seed, 2))
   pieces = [_piece(references.sequences[i], rng) if n % 2 else references.sequences[i]
             for n, i in enumerate(ids)]
-  known = np.flatnonzero(_has_others(labels, group)[ids])
+  known = np.flatnonzero(held_out.has_others(labels, group)[ids])
   if len(known) < _FEWEST:
     return None
   parts = []
@@ -200,13 +150,6 @@ def _play(made, rank, pool, seed):
                   answer == labels[asked], np.full(len(asked), is_known)))
   ids, candidates, *arrays = zip(*parts, strict=True)
   return _Played(rank, np.concatenate(ids), list(candidates), *map(np.concatenate, arrays))
-
-
-def _has_others(labels, group):
-  """[N] bool, whether a label has members outside the own group."""
-  pairs = np.unique(np.stack([labels, group]), axis=1)
-  names, counts = np.unique(pairs[0], return_counts=True)
-  return counts[np.searchsorted(names, labels)] > 1
 
 
 def _judge(made, rank, played, unknown):

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from data_pipelines import cleaning
-from dnajax.identification import calibration, features, identifier
+from dnajax.identification import adaptation, calibration, features, identifier
 from dnajax.identification import references as references_lib
 from dnajax.shell import errors, files
 
@@ -36,6 +36,10 @@ def save(directory, made, *, model):
             "ids": _packed(references.ids)}
   if isinstance(made.keys, np.ndarray):
     arrays["keys"] = made.keys
+  by = made.features
+  if isinstance(by, adaptation.Adapted):
+    arrays |= {"adapted/centre": by.centre, "adapted/matrix": by.matrix}
+    by = by.base
   for rank, column in references.names.items():
     arrays[f"names/{rank}"] = column
     arrays[f"vocabulary/{rank}"] = _packed(references.vocabularies[rank])
@@ -45,7 +49,7 @@ def save(directory, made, *, model):
       for field in dataclasses.fields(calibration.Calibrator):
         arrays[f"{part}/{rank}/{field.name}"] = getattr(getattr(one, part), field.name)
   about = {"format": _FORMAT, "references": references.fingerprint(), "model": model,
-           "features": made.features.name, "weight": str(made.weight), "strand": made.strand,
+           "features": by.name, "weight": str(made.weight), "strand": made.strand,
            "thresholds": made.thresholds, "ranks": list(references.ranks),
            "cleaning": dataclasses.asdict(made.cleaning), "num_references": len(references.ids),
            "num_read": references.num_read, "report": made.report,
@@ -100,6 +104,8 @@ def load(directory, embedder=None):
       problems=[tuple(one) for one in about["problems"]], num_read=about["num_read"])
   by = (features.Encoder(embedder) if about["features"] == features.Encoder.name
         else features.Kmers())
+  if "adapted/matrix" in arrays:
+    by = adaptation.Adapted(by, arrays["adapted/centre"], arrays["adapted/matrix"])
   centre = arrays["centre"]
   keys = (arrays["keys"] if "keys" in arrays
           else by.less(by.rows(references.sequences), centre))

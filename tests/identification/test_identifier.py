@@ -6,7 +6,15 @@ import libraries
 import numpy as np
 import pytest
 
-from dnajax.identification import approximate, calibration, comparison, features, fitting, novelty
+from dnajax.identification import (
+    approximate,
+    calibration,
+    comparison,
+    features,
+    fitting,
+    held_out,
+    novelty,
+)
 from dnajax.identification import index as index_lib
 from dnajax.identification import references as references_lib
 from dnajax.inference import neighbors, strands
@@ -137,7 +145,7 @@ def test_only_species_the_encoder_does_not_know_play_queries_if_they_are_enough(
   said = []
   few = fitting.fit(references, [features.Kmers()], is_novel=is_novel, say=said.append)
   assert few.report["is_trained_on"] and any("too high" in line for line in said)
-  monkeypatch.setattr(fitting, "ENOUGH", 5)
+  monkeypatch.setattr(held_out, "ENOUGH", 5)
   enough = fitting.fit(references, [features.Kmers()], is_novel=is_novel, say=said.append)
   assert not enough.report["is_trained_on"]
   assert enough.report["features"]["6-mers"]["num"] <= is_novel.sum()

@@ -1,0 +1,104 @@
+"""By what references are searched: tried on members of species that are left out."""
+
+import dataclasses
+
+import numpy as np
+
+from dnajax.data import records
+from dnajax.identification import adaptation, held_out, shortlist
+
+WEIGHTS = (0.3, 0.0, 0.05, 0.1, 0.2, 0.5, 1.0, np.inf)   # of the cosine; the first by default
+_MOST_QUERIES = 1_000
+_MOST_KEYS = 20_000
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Choice:
+  """Features, the weight of their cosine, and what they find with it, n queries."""
+  features: object
+  weight: float            # see `shortlist.Candidates.scores`
+  is_right: np.ndarray     # [n] bool
+
+  @property
+  def accuracy(self):
+    """Share of the queries that is right; 0 without a query."""
+    return float(self.is_right.mean()) if len(self.is_right) else 0.0
+
+  @property
+  def error(self):
+    """Standard error of `accuracy`."""
+    return float(np.sqrt(self.accuracy * (1 - self.accuracy) / max(len(self.is_right), 1)))
+
+  def report(self):
+    """The numbers, JSON-serialisable."""
+    return {"weight": str(self.weight), "accuracy": self.accuracy, "error": self.error,
+            "num": len(self.is_right)}
+
+
+def compare(references, features, pool, rank, seed):
+  """A Choice: the best weight for some features, and how many held-out taxa it finds.
+
+  Args:
+    references: references.References.
+    features: of features.py.
+    pool: [N] bool, references that may play queries.
+    rank: whose taxa are to be found; those of the next lower rank are left out.
+    seed: of what plays queries.
+  """
+  group = held_out.left_out(references, rank)
+  ids = held_out.draw(references, rank, pool, _MOST_QUERIES, seed)
+  keys = np.arange(len(references.ids))
+  if len(keys) > _MOST_KEYS:
+    keys = np.sort(np.union1d(ids, records.fixed_sample(len(keys), _MOST_KEYS)))
+  labels = references.names[rank]
+  # Queries whose taxon is nowhere else say nothing about a weight.
+  ids = ids[np.isin(ids, keys[held_out.has_others(labels[keys], group[keys])])]
+  if not len(ids):
+    return Choice(features, WEIGHTS[0], np.zeros(0, bool))
+  rows = features.rows([references.sequences[i] for i in keys])
+  centre = features.mean(rows)
+  queries = [references.sequences[i] for i in ids]
+  nearest = shortlist.search(
+      features.less(features.rows(queries), centre), features.less(rows, centre),
+      groups=(group[ids], group[keys]))
+  candidates = shortlist.align(*nearest, queries, [references.sequences[i] for i in keys])
+  return Choice(features, *_best_weight(candidates, labels[keys], labels[ids]))
+
+
+def adapt(references, features, pool, rank, seed):
+  """Features as they are and made over for the references, tried on species kept out.
+
+  Args:
+    references, features, pool, rank, seed: see `compare`; the species that are kept out are
+      of the pool.
+
+  Returns:
+    (Choice as they are, Choice of the best adaptation or None, [N] bool: the species that
+    were kept out).
+  """
+  is_held = held_out.unseen(references, rank, pool, seed)
+  kept = np.flatnonzero(~is_held)
+  before = compare(references, features, is_held, rank, seed)
+  tried = [compare(references, one, is_held, rank, seed) for one in adaptation.adapt(
+      features, [references.sequences[i] for i in kept], references.names[rank][kept])]
+  return before, max(tried, key=lambda one: one.accuracy, default=None), is_held
+
+
+def is_better(after, before):
+  """Whether one Choice is right more often, by more than the standard error of that."""
+  gain = after.is_right.astype(float) - before.is_right
+  return bool(len(gain)) and bool(gain.mean() > gain.std() / np.sqrt(len(gain)))
+
+
+def _best_weight(candidates, labels, wanted):
+  """(weight, [n] bool where it is right): the first, unless another is better by more than
+  twice the error of that."""
+  right = {weight: shortlist.lineages(candidates, candidates.scores(weight), {"": labels})[""][0]
+           == wanted for weight in WEIGHTS}
+  best = WEIGHTS[0]
+  for weight in WEIGHTS[1:]:
+    difference = right[weight].astype(float) - right[WEIGHTS[0]]
+    error = difference.std() / np.sqrt(len(wanted))
+    if difference.mean() > 2 * error and right[weight].mean() > right[best].mean():
+      best = weight
+  return best, right[best]
