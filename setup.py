@@ -7,6 +7,7 @@ EXTRAS = {
     "cuda": ["jax[cuda12]>=0.10"],
     "tensorboard": ["tensorboardX>=2.6"],
     "eval": ["matplotlib>=3.8", "scikit-learn>=1.4", "umap-learn>=0.5.7"],
+    "h5ad": ["anndata>=0.10"],
     "large": ["usearch>=2.16"],
     "hf": ["safetensors>=0.4"],
     "gcs": ["gcsfs"],
@@ -27,6 +28,7 @@ setuptools.setup(
         include=["dnajax", "dnajax.*", "data_pipelines", "data_pipelines.*"]),
     install_requires=[
         "absl-py>=2.1",
+        "backports.zstd>=1; python_version < '3.14'",
         "dnaio>=1.2",                # FASTA and FASTQ, plain or compressed
         "edlib>=1.3.9",              # edit distance
         "etils[epath]>=1.9",         # local and cloud paths

@@ -10,11 +10,16 @@ import zlib
 
 from dnajax.shell import errors
 
-# From the standard library, in this process: damage is then one of few exceptions.
-_OPENERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
-SUFFIXES = {"gz", "bz2", "xz", "zst"}   # the last one is named, not read
-_DAMAGE = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError)
-_ZSTD = b"\x28\xb5\x2f\xfd"
+try:                                     # of the standard library from Python 3.14 on
+  from compression import zstd
+except ImportError:
+  from backports import zstd
+
+# In this process: damage is then one of few exceptions.
+_OPENERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open,
+            b"\x28\xb5\x2f\xfd": zstd.open}
+SUFFIXES = {"gz", "bz2", "xz", "zst"}
+_DAMAGE = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, zstd.ZstdError)
 _BUFFER = 1 << 18
 # A record longer than that is refused instead of read into memory, as a file of one endless
 # line would be; chromosomes are read in pieces and have no such limit.
@@ -42,9 +47,6 @@ def open_binary(path):
     raise errors.UserError(f"{path} cannot be opened: {error.strerror}.") from None
   if not start:
     raise errors.UserError(f"{path} is empty (0 bytes). Fetch or export it again.")
-  if start.startswith(_ZSTD):
-    raise errors.UserError(f"{path} is compressed with zstd, which is not read here. "
-                           f"Decompress it first: zstd -d {path}")
   for magic, opener in _OPENERS.items():
     if start.startswith(magic):
       return io.BufferedReader(opener(path, "rb"), _BUFFER)

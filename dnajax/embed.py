@@ -1,90 +1,58 @@
 """Workdir + sequences -> embeddings: `python -m dnajax.embed`.
 
 Reads the parameters and the description of the model that lie in a checkpoint, nothing
-else of the run. In Python: `embed.load("runs/first").embed(["ACGT…", …])`.
+else of the run. In Python: `dnajax.load("runs/first").embed(["ACGT…", …])`.
+
+Ends with 0 when all is written, 2 when something is wrong, 42 when it was asked to stop
+(SIGTERM) and the same command goes on from the files that are complete (--shard_size), 143
+when it was asked to stop and has written nothing.
 """
 
-import itertools
+import os
+import signal
 import sys
 import time
 
 from absl import app, flags, logging
 
+import dnajax
 from dnajax.shell import command_line, errors
 
 FLAGS = flags.FLAGS
+_TERMINATED = 128 + signal.SIGTERM
 
 
-def load(workdir, *, step="best", pooling="mean", centre=False, frames=1,
-         strand="forward"):
-  """The encoder of a training run.
-
-  Args:
-    workdir: directory of the run; only its checkpoints and its metrics are read.
-    step: which checkpoint, see `workdir.load.load`.
-    pooling: "mean" or "cls".
-    centre: take the mean of the training data away from every embedding.
-    frames: an embedding is the mean over this many reading frames.
-    strand: "forward", "reverse" or "either"; see `inference.embedder.Embedder`.
-
-  Returns:
-    An `inference.embedder.Embedder`, over all devices of this process.
-
-  Raises:
-    UserError: no such checkpoint, no [CLS] to pool, or the checkpoint does not keep
-      what `centre` or strand="either" needs.
-  """
-  from dnajax.inference import embedder, encode
-  from dnajax.workdir import load as load_lib
-  return embedder.Embedder(load_lib.load(workdir, step=step), pooling=pooling,
-                           centre=centre, frames=frames, strand=strand,
-                           mesh=encode.local_mesh())
+class _Asked(BaseException):
+  """SIGTERM came."""
 
 
-def read_pairs(path, columns=()):
-  """Stream of (id, sequence); the first record is read at once.
-
-  Args:
-    path: see --input.
-    columns: "field:column" texts for tables; without a field, the sequence's.
-  """
-  from data_pipelines import sequences
-  pairs = [text if ":" in text else f"sequence:{text}" for text in columns]
-  records = sequences.read(path, dict(text.split(":", 1) for text in pairs))
-  first = list(itertools.islice(records, 1))
-  return ((record.id, record.sequence)
-          for record in itertools.chain(first, records))
-
-
-def _with_bar(batches):
-  """Shows sequences done and sequences/s."""
-  import tqdm
-  with tqdm.tqdm(unit=" sequences", unit_scale=True, mininterval=0.5) as bar:
-    for batch in batches:
-      yield batch
-      bar.update(len(batch.ids))
-
-
-def _report(embedder, counts, seconds, outputs):
+def _report(embedder, counts, seconds, lines):
   """Says what was done, and what was odd about the input."""
-  if counts["num_cut"]:
-    print(f"warning: {counts['num_cut']:,} sequences are longer than "
+  if counts.num_cut:
+    print(f"warning: {counts.num_cut:,} sequences are longer than "
           f"{embedder.max_length} bp and were cut there "
-          "(config.data.max_length of the model).", file=sys.stderr)
-  if counts["num_empty"]:
-    print(f"warning: {counts['num_empty']:,} sequences hold no whole k-mer; "
-          f"their embedding is NaN. First: {', '.join(counts['empty_ids'])}",
+          "(config.data.max_length of the model); --windows reads all of them.",
+          file=sys.stderr)
+  if counts.num_empty:
+    print(f"warning: {counts.num_empty:,} sequences hold no whole k-mer; "
+          f"their embedding is NaN. First: {', '.join(counts.empty_ids)}",
           file=sys.stderr)
   if embedder.strand == "either":
-    print(f"{counts['num_reversed']:,} sequences were turned: their other strand looks more "
+    print(f"{counts.num_reversed:,} sequences were turned: their other strand looks more "
           "like the training data")
-  how = ("" if embedder.centre is None else ", centred") + (
-      "" if embedder.frames == 1 else f", {embedder.frames} frames")
-  print(f"{counts['num_sequences']:,} sequences × {embedder.width} numbers "
+  if embedder.windows is not None:
+    print(f"{counts.num_windowed:,} sequences were read in windows of {embedder.max_length} bp, "
+          f"one every {embedder.windows.step} bp")
+  how = "".join([
+      ", centred" if embedder.centre is not None else "",
+      f", {embedder.frames} frames" if embedder.frames > 1 else "",
+      f", layer {embedder.layer}" if embedder.layer != -1 else ""])
+  print(f"{counts.num_sequences:,} sequences × {embedder.width} numbers "
         f"({embedder.pooling} pooling{how}, checkpoint of step {embedder.trained.step}"
         f"{', the best' if embedder.trained.is_best else ''}) in "
-        f"{seconds:.1f} s, {counts['num_sequences'] / seconds:,.0f} sequences/s")
-  print(f"embeddings: {', '.join(map(str, outputs))}")
+        f"{seconds:.1f} s, {counts.num_sequences / seconds:,.0f} sequences/s")
+  for line in lines:
+    print(line)
 
 
 def define_flags():
@@ -92,13 +60,18 @@ def define_flags():
   from data_pipelines import formats
   from dnajax.inference import writers
   flags.DEFINE_string("workdir", None, "Directory of a training run.")
-  flags.DEFINE_string(
-      "input", None, f"Sequences: {formats.in_words()}, plain or compressed.")
+  flags.DEFINE_list(
+      "input", [], f"Sequences: {formats.in_words()}, plain or compressed (.gz, .zst, .bz2, "
+      ".xz); several with commas, or patterns in quotes ('reads/*.fa.gz'); - for what another "
+      "command writes.")
   flags.DEFINE_string(
       "output", None, f"File to write: {writers.in_words()} (.npy has the ids in .ids.txt "
       "beside it).")
   flags.DEFINE_enum(
-      "pooling", "mean", ["mean", "cls"], "Mean over the k-mers, or the [CLS] token.")
+      "pooling", "mean", ["mean", "cls", "max", "tokens"], "Mean over the k-mers, the [CLS] "
+      "token, the largest of every number, or an embedding for every k-mer.")
+  flags.DEFINE_integer(
+      "layer", -1, "Of a transformer: 1 … depth from the first, -1 … -depth from the last.")
   flags.DEFINE_bool(
       "centre", False, "Take the mean of the training data away from every embedding: all "
       "share one direction, which decides their cosines otherwise. Needs --frames=1.")
@@ -109,7 +82,21 @@ def define_flags():
       "strand", "forward", ["forward", "reverse", "either"], "As written, its reverse "
       "complement, or for reads of unknown direction the one whose 4-mers are likelier in "
       "the training data.")
-  flags.DEFINE_integer("batch_size", 256, "Sequences per step.", lower_bound=1)
+  flags.DEFINE_bool(
+      "windows", False, "Read sequences longer than the model in windows that overlap by half; "
+      "an embedding is their mean, in which every base counts once. Else they are cut.")
+  flags.DEFINE_enum("dtype", "float32", ["float32", "float16"], "Of the numbers written.")
+  flags.DEFINE_bool("taxonomy", True, "Columns phylum … species and bin of tables go to the "
+                    "output (not to .npy).")
+  flags.DEFINE_integer(
+      "batch_size", None, "Sequences of the longest length per step, of shorter ones more; by "
+      "default what is fast.", lower_bound=1)
+  flags.DEFINE_integer(
+      "shard_size", None, "Several outputs, OUT-00000.parquet, …, of so many sequences; the "
+      "same command again goes on behind the complete ones.", lower_bound=1)
+  flags.DEFINE_bool(
+      "distributed", False, "One of several processes, each of which writes a share of the "
+      "shards (as of dnajax.main).")
   flags.DEFINE_string(
       "step", "best", "Checkpoint to use: best (of config.checkpoint.best; the latest if that "
       "names nothing), latest, or a number.")
@@ -122,27 +109,84 @@ def define_flags():
 
 @errors.exit_cleanly
 def main(argv):
-  """Flags -> embeddings file."""
+  """Flags -> embeddings files."""
   if argv[1:]:
     raise errors.UserError(f"Unexpected arguments: {' '.join(argv[1:])}.")
   logging.set_verbosity(logging.WARNING)
   for name in ("workdir", "input", "output"):
     if not FLAGS[name].value:
       raise errors.UserError(f"--{name} is missing. See --help.")
-  from dnajax.inference import writers
+  if FLAGS.distributed and not FLAGS.shard_size:
+    raise errors.UserError("--distributed shares out the files of --shard_size=N. Give both.")
+  try:
+    _embed()
+  except _Asked:
+    if FLAGS.shard_size:
+      from dnajax.training import stopping
+      print("Stopped as asked (SIGTERM); the same command goes on behind the complete files.",
+            file=sys.stderr)
+      sys.exit(stopping.EXIT_CODE)
+    print("Stopped as asked (SIGTERM); nothing was written. With --shard_size=N the same command "
+          "goes on.", file=sys.stderr)
+    sys.exit(_TERMINATED)
+
+
+def _embed():
+  from dnajax.inference import sources, writers
   # What can be wrong is found before the seconds that loading takes.
-  outputs = writers.check_output(FLAGS.output, overwrite=FLAGS.overwrite)
-  pairs = read_pairs(FLAGS.input, FLAGS.columns)
-  from dnajax.devices import host_memory
-  from dnajax.inference import embedder as embedder_lib
-  host_memory.keep_freed_memory_on_cpu()
-  embedder = load(FLAGS.workdir, step=FLAGS.step, pooling=FLAGS.pooling,
-                  centre=FLAGS.centre, frames=FLAGS.frames, strand=FLAGS.strand)
+  writers.check_output(FLAGS.output, overwrite=FLAGS.overwrite or bool(FLAGS.shard_size))
+  with sources.opened(FLAGS.input, FLAGS.columns, has_taxonomy=FLAGS.taxonomy) as source:
+    from dnajax.devices import host_memory
+    host_memory.keep_freed_memory_on_cpu()
+    share = _join_other_processes() if FLAGS.distributed else (0, 1)
+    signal.signal(signal.SIGTERM, _ask)   # behind JAX, which has a handler of its own
+    embedder = dnajax.load(
+        FLAGS.workdir, step=FLAGS.step, pooling=FLAGS.pooling, layer=FLAGS.layer,
+        centre=FLAGS.centre, frames=FLAGS.frames, strand=FLAGS.strand, windows=FLAGS.windows)
+    num_sequences, digest = source.survey()
+    import tqdm
+    with tqdm.tqdm(total=num_sequences, unit=" sequences", unit_scale=True, mininterval=0.5,
+                   disable=share[0] > 0) as bar:
+      counts, seconds, lines = _written(embedder, source, num_sequences, digest, share,
+                                        bar.update)
+  _report(embedder, counts, seconds, lines)
+
+
+def _written(embedder, source, num_sequences, digest, share, progress):
+  """(embed_files.Counts, seconds, lines that say where the embeddings are)."""
+  from dnajax.inference import embed_files, writers
+  options = dict(batch_size=FLAGS.batch_size, overwrite=FLAGS.overwrite, dtype=FLAGS.dtype,
+                 progress=progress)
   start = time.perf_counter()
-  counts = embedder_lib.embed_file(
-      embedder, pairs, FLAGS.output, batch_size=FLAGS.batch_size,
-      overwrite=FLAGS.overwrite, progress=_with_bar)
-  _report(embedder, counts, time.perf_counter() - start, outputs)
+  if not FLAGS.shard_size:
+    counts = embed_files.embed_file(embedder, source.records(), FLAGS.output,
+                                    columns=source.columns, **options)
+    lines = [f"embeddings: {', '.join(map(str, writers.targets_of(FLAGS.output)))}"]
+  else:
+    counts, num_made, found = embed_files.embed_shards(
+        embedder, source, FLAGS.output, shard_size=FLAGS.shard_size, input_digest=digest,
+        num_sequences=num_sequences, share=share, **options)
+    num_shards = -(-num_sequences // FLAGS.shard_size)
+    lines = [f"embeddings: {found.path(0)} … {found.path(num_shards - 1).name}, of which "
+             f"{num_made} of {num_shards} were made now; {found.manifest.name} says of what"]
+  return counts, time.perf_counter() - start, lines
+
+
+def _ask(*_):
+  raise _Asked
+
+
+def _join_other_processes():
+  """(number of this process, how many there are)."""
+  import jax
+  given = {name: os.environ.get(f"JAX_{name.upper()}")
+           for name in ("num_processes", "process_id")}
+  try:
+    jax.distributed.initialize(**{name: int(value) for name, value
+                                  in given.items() if value is not None})
+  except (ValueError, RuntimeError) as error:
+    raise errors.UserError(f"--distributed: {error} See --distributed of dnajax.main.") from error
+  return jax.process_index(), jax.process_count()
 
 
 if __name__ == "__main__":

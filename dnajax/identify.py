@@ -10,6 +10,7 @@ import time
 
 from absl import app, flags, logging
 
+import dnajax
 from dnajax.shell import command_line, errors
 
 FLAGS = flags.FLAGS
@@ -24,7 +25,7 @@ def fit(workdir, references, *, columns=None, header_pattern=None, step="best", 
       references; None for k-mers.
     references: path of a table or FASTA with names, or a references.References.
     columns, header_pattern: see `identification.references.read`.
-    step, strand: see `embed.load`.
+    step, strand: see `dnajax.load`.
     adapt: see `identification.fitting.fit`.
     say: called with lines about the library.
 
@@ -47,8 +48,7 @@ def load(index, workdir=None, *, step="best"):
 
 
 def _embedder(workdir, step):
-  from dnajax import embed
-  return embed.load(workdir, step=step)
+  return dnajax.load(workdir, step=step)
 
 
 def _read(embedder, path, columns, header_pattern):

@@ -47,3 +47,13 @@ def tiny_config(tiny_data):
   """Returns (**overrides) -> values of the tiny BarcodeMAE config on tiny_data."""
   import tiny
   return functools.partial(tiny.values, "barcodemae", tiny_data)
+
+
+@pytest.fixture(scope="session")
+def tiny_workdir(tiny_data, tmp_path_factory):
+  """Workdir of the tiny BarcodeMAE with random parameters; to read only."""
+  import tiny
+  import untrained
+  return untrained.save(
+      tiny.values("barcodemae", tiny_data, has_evals=False, checkpoint__best=""),
+      tmp_path_factory.mktemp("runs") / "tiny")

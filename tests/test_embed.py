@@ -11,33 +11,30 @@ import oracles
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import tiny
 
+import dnajax
 from data_pipelines import cleaning
-from dnajax import embed
 from dnajax.data import records
+from dnajax.inference import embed_files, encode, sources, strands, writers
 from dnajax.inference import embedder as embedder_lib
-from dnajax.inference import encode, strands, writers
 from dnajax.shell import errors, files
 from dnajax.tokens import bases as base_codes
-from dnajax.training import run
 from dnajax.workdir import load
+
+zstd = pytest.importorskip("backports.zstd")   # the standard library has it from 3.14 on
 
 WIDTH, MAX_LENGTH = 16, 72   # of the tiny config
 
 
 @pytest.fixture(scope="module")
-def workdir(tiny_data, tmp_path_factory):
-  """Of a short run."""
-  path = tmp_path_factory.mktemp("runs") / "tiny"
-  run.run(tiny.values("barcodemae", tiny_data, has_evals=False, total_steps=2,
-                      checkpoint__best=""), path)
-  return path
+def workdir(tiny_workdir):
+  """As of a run."""
+  return tiny_workdir
 
 
 @pytest.fixture(scope="module")
 def embedder(workdir):
-  return embed.load(workdir)
+  return dnajax.load(workdir)
 
 
 def some_sequences(num=11):
@@ -52,6 +49,12 @@ def write_fasta(path, sequences, opener=open):
     for i, text in enumerate(sequences):
       file.write(f">id{i} some words\n{text}\n")
   return path
+
+
+def pairs_of(path, columns=()):
+  """[(id, sequence)] that the command reads."""
+  with sources.opened([str(path)], columns) as source:
+    return [record[:2] for record in source.records()]
 
 
 def read_back(path):
@@ -102,7 +105,7 @@ def test_a_model_reads_sequences_as_those_it_was_trained_on(embedder):
     of_kmers.embed(["ACG TTT"])
 
 
-@pytest.mark.parametrize("suffix", list(writers.WRITERS))
+@pytest.mark.parametrize("suffix", [".parquet", ".npy", ".npz", ".tsv"])
 def test_an_output_in_a_store_is_written_here_and_copied(
     embedder, tmp_path, monkeypatch, suffix):
   here = tmp_path / "tmp"
@@ -110,14 +113,14 @@ def test_an_output_in_a_store_is_written_here_and_copied(
   monkeypatch.setattr("tempfile.tempdir", str(here))
   monkeypatch.setattr(files, "is_remote", lambda path: str(path).startswith(str(tmp_path)))
   output = tmp_path / f"out{suffix}"
-  embedder_lib.embed_file(embedder, [("a", "ACGTACGT")], output)
+  embed_files.embed_file(embedder, [("a", "ACGTACGT")], output)
   assert read_back(output)[0] == ["a"] and not list(here.iterdir())
 
 
 def test_centred_embeddings_are_embeddings_less_the_kept_mean(workdir, embedder):
   sequences = some_sequences()
   kept = load.load(workdir).meta["centre"]
-  got = embed.load(workdir, centre=True).embed(sequences)
+  got = dnajax.load(workdir, centre=True).embed(sequences)
   np.testing.assert_allclose(
       got, embedder.embed(sequences) - np.array(kept["mean"], np.float32), atol=1e-6)
 
@@ -147,11 +150,11 @@ def test_reversed_reads_are_turned_whatever_their_length(workdir, embedder, tiny
   sequences = [oracles.text(row) for row in split.bases(np.arange(20), 60)]
   long = sequences[0] + "N" * 8 + sequences[0]       # longer than the model reads
   turned = [strands.reverse_complement(text.encode()).decode() for text in sequences]
-  either = embed.load(workdir, strand="either")
+  either = dnajax.load(workdir, strand="either")
   np.testing.assert_array_equal(either.embed([*turned, ""]), either.embed([*sequences, ""]))
   is_right = (either.embed(sequences) == embedder.embed(sequences)).all(axis=1)
   assert is_right.mean() > 0.8
-  backward = embed.load(workdir, strand="reverse")
+  backward = dnajax.load(workdir, strand="reverse")
   np.testing.assert_array_equal(
       backward.embed([strands.reverse_complement(long.encode()).decode()]),
       embedder.embed([long]))
@@ -161,11 +164,11 @@ def test_reversed_reads_are_turned_whatever_their_length(workdir, embedder, tiny
 
 def test_ways_to_read_that_cannot_be_are_refused(workdir):
   with pytest.raises(errors.UserError, match="strand 'up'. Known: forward, reverse, either"):
-    embed.load(workdir, strand="up")
+    dnajax.load(workdir, strand="up")
   with pytest.raises(errors.UserError, match="frames=0 must be at least 1"):
-    embed.load(workdir, frames=0)
+    dnajax.load(workdir, frames=0)
   with pytest.raises(errors.UserError, match="centre needs frames=1, it is 3"):
-    embed.load(workdir, frames=3, centre=True)
+    dnajax.load(workdir, frames=3, centre=True)
 
 
 def test_batch_size_and_letter_case_change_nothing(embedder):
@@ -193,19 +196,18 @@ def test_every_output_holds_ids_and_embeddings_in_order(embedder, tmp_path, suff
   sequences = [*some_sequences(), "A"]
   pairs = [(f"id {i}é", text) for i, text in enumerate(sequences)]
   output = tmp_path / f"out.v1{suffix}"
-  counts = embedder_lib.embed_file(embedder, iter(pairs), str(output), batch_size=8)
+  counts = embed_files.embed_file(embedder, iter(pairs), str(output), batch_size=8)
   ids, rows = read_back(output)
   assert ids == [name for name, _ in pairs]
   np.testing.assert_allclose(rows, embedder.embed(sequences), atol=1e-5)
   assert rows.dtype == np.float32
-  assert counts == {"num_sequences": 12, "num_cut": 0, "num_reversed": 0, "num_empty": 1,
-                    "empty_ids": ["id 11é"]}
+  assert counts == embed_files.Counts(num_sequences=12, num_empty=1, empty_ids=["id 11é"])
   assert len(list(tmp_path.iterdir())) == (2 if suffix == ".npy" else 1)
 
 
 def test_parquet_says_where_the_numbers_come_from(embedder, tmp_path):
   output = tmp_path / "out.parquet"
-  embedder_lib.embed_file(embedder, [("a", "ACGTACGT")], output)
+  embed_files.embed_file(embedder, [("a", "ACGTACGT")], output)
   about = json.loads(pq.read_schema(output).metadata[b"dnajax"])
   assert (about["step"], about["pooling"], about["tokens"]["k"]) == (2, "mean", 3)
   assert about["cleaning"]["trim"] is True
@@ -216,9 +218,9 @@ def test_existing_output_stays_unless_overwrite(embedder, tmp_path):
   output = tmp_path / "out.npy"
   writers.targets_of(output)[1].write_text("precious")
   with pytest.raises(errors.UserError, match="--overwrite"):
-    embedder_lib.embed_file(embedder, [("a", "ACGT")], output)
+    embed_files.embed_file(embedder, [("a", "ACGT")], output)
   assert writers.targets_of(output)[1].read_text() == "precious"
-  embedder_lib.embed_file(embedder, [("a", "ACGT")], output, overwrite=True)
+  embed_files.embed_file(embedder, [("a", "ACGT")], output, overwrite=True)
   assert read_back(output)[0] == ["a"]
 
 
@@ -228,15 +230,15 @@ def test_an_error_half_way_leaves_no_file(embedder, tmp_path, suffix):
     yield from [("a", "ACGTACGT")] * 20
     raise errors.UserError("line 21 is damaged")
   with pytest.raises(errors.UserError, match="line 21"):
-    embedder_lib.embed_file(embedder, pairs(), tmp_path / f"out{suffix}", batch_size=8)
+    embed_files.embed_file(embedder, pairs(), tmp_path / f"out{suffix}", batch_size=8)
   assert not list(tmp_path.iterdir())
 
 
 def test_unknown_kind_of_output_and_empty_input_are_refused(embedder, tmp_path):
-  with pytest.raises(errors.UserError, match="in .parquet, .npy, .npz or .tsv"):
-    embedder_lib.embed_file(embedder, [("a", "ACGT")], tmp_path / "out.csv")
+  with pytest.raises(errors.UserError, match="in .parquet, .npy, .npz, .tsv or .h5ad"):
+    embed_files.embed_file(embedder, [("a", "ACGT")], tmp_path / "out.csv")
   with pytest.raises(errors.UserError, match="no sequence"):
-    embedder_lib.embed_file(embedder, [], tmp_path / "out.tsv")
+    embed_files.embed_file(embedder, [], tmp_path / "out.tsv")
   assert not list(tmp_path.iterdir())
 
 
@@ -245,31 +247,32 @@ def test_every_input_gives_the_same_pairs(tmp_path):
   want = [(f"id{i}", text) for i, text in enumerate(sequences)]
   write_fasta(tmp_path / "a.fa", sequences)
   write_fasta(tmp_path / "a.fa.gz", sequences, gzip.open)
+  write_fasta(tmp_path / "a.fa.zst", sequences, zstd.open)
   rows = [("processid", "nucleotides"), *want]
   (tmp_path / "a.tsv").write_text("".join("\t".join(row) + "\n" for row in rows))
   (tmp_path / "a.csv").write_text("".join(",".join(row) + "\n" for row in rows))
   pq.write_table(pa.table({"processid": [n for n, _ in want],
                            "nucleotides": sequences}), tmp_path / "a.parquet")
   for path in tmp_path.iterdir():
-    assert list(embed.read_pairs(path)) == want, path
+    assert pairs_of(path) == want, path
   (tmp_path / "own.tsv").write_text(
       "".join("\t".join(row) + "\n" for row in [("name", "dna"), *want]))
   for columns in (["sequence:dna", "id:name"], ["dna", "id:name"]):
-    assert list(embed.read_pairs(tmp_path / "own.tsv", columns)) == want
+    assert pairs_of(tmp_path / "own.tsv", columns) == want
 
 
 def test_a_wrong_column_is_found_before_the_model_is_loaded(tmp_path):
   path = tmp_path / "a.tsv"
   path.write_text("name\tletters\nx\tACGT\n")
   with pytest.raises(errors.UserError, match="--columns=sequence:COLUMN"):
-    embed.read_pairs(path)
+    pairs_of(path)
 
 
 @pytest.mark.parametrize("pooling, message", [("cls", "pooling=mean"),
-                                              ("max", "Unknown pooling 'max'. Known: mean, cls")])
+                                              ("sum", "Unknown pooling 'sum'. Known: mean, cls")])
 def test_pooling_that_cannot_be_is_refused(workdir, pooling, message):
   with pytest.raises(errors.UserError, match=message):
-    embed.load(workdir, pooling=pooling)
+    dnajax.load(workdir, pooling=pooling)
 
 
 @pytest.mark.slow

@@ -1,10 +1,11 @@
-"""`python -m dnajax.bench {input,masking,npmi,train}`: speed beside a reference.
+"""`python -m dnajax.bench {embed,input,masking,npmi,train}`: speed beside a reference.
 
 Every figure stands next to what it is compared with, measured in the same run:
 machines are noisy, ratios less so.
 
   python -m dnajax.bench train --config=configs/barcodemae.py:paper \\
       --config.batch_size=16 --config.encoder.dtype=float32
+  python -m dnajax.bench embed --config=configs/barcodebert.py --config.encoder.norm=post
   python -m dnajax.bench input --config=configs/barcodemae.py
   python -m dnajax.bench masking
   python -m dnajax.bench npmi --mbp=100
@@ -18,7 +19,7 @@ from ml_collections import config_flags
 from dnajax.shell import command_line, errors, files
 
 _CONFIG = config_flags.DEFINE_config_file(
-    "config", None, "input, train: config file, with a variant after a colon if wanted.")
+    "config", None, "embed, input, train: config file, with a variant after a colon if wanted.")
 
 _ROUNDS = flags.DEFINE_integer(
     "rounds", 5, "Measurements of each figure; the median is reported.")
@@ -30,9 +31,9 @@ _OUTPUT = flags.DEFINE_string("output", None, "JSON file for the figures.")
 @errors.exit_cleanly
 def bench(argv):
   """Runs the command."""
-  if len(argv) != 2 or argv[1] not in ("input", "masking", "npmi", "train"):
+  if len(argv) != 2 or argv[1] not in ("embed", "input", "masking", "npmi", "train"):
     raise errors.UserError("Say what to measure: python -m dnajax.bench input "
-                           "(or train) --config=FILE; or masking; or npmi.")
+                           "(or embed, train) --config=FILE; or masking; or npmi.")
   logging.set_verbosity(logging.WARNING)
   if argv[1] == "npmi":  # without a config
     from dnajax.bench import npmi
@@ -57,7 +58,9 @@ def _measure_config(name):
   values = overrides.apply(*command_line.read_config(_CONFIG.value, "config"))
   from dnajax.devices import host_memory
   host_memory.keep_freed_memory_on_cpu()  # as dnajax.main does
-  if name == "input":
+  if name == "embed":
+    from dnajax.bench import embed as measure
+  elif name == "input":
     from dnajax.bench import input as measure
   else:
     from dnajax.bench import train as measure

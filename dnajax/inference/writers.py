@@ -7,59 +7,39 @@ file under the asked name is always whole. A new format is a class with the meth
 
 import contextlib
 import json
-import os
-import pathlib
-import tempfile
-import zipfile
 
 import numpy as np
-from etils import epath
 
+from dnajax.inference import array_files, part_files
+from dnajax.inference.writer import Layout, Writer, one_line
 from dnajax.shell import errors, files
 
 _ROWS_PER_GROUP = 8192  # of a Parquet file; 25 MB at width 768
 
 
 @contextlib.contextmanager
-def open_writer(path, width, *, overwrite=False, about=None):
+def open_writer(path, layout, *, overwrite=False):
   """Writer for the kind of file that the suffix of `path` names.
 
   Args:
     path: its suffix is one of WRITERS; may be gs://… or s3://….
-    width: D, numbers per embedding.
+    layout: a `Layout`, or D, numbers per embedding.
     overwrite: replace existing files.
-    about: dict that says where the numbers come from; kept in .parquet files.
 
   Yields:
     A `Writer`. The files appear when the context ends without an exception; otherwise
     nothing is left.
+
+  Raises:
+    UserError: as of `check_output`, or another process is writing this output.
   """
-  targets = check_output(path, overwrite=overwrite)
-  with _folder(targets[0]) as folder:
-    parts = [folder / f".{target.name}.part-{os.getpid()}" for target in targets]
-    try:
-      with contextlib.closing(WRITERS[targets[0].suffix](parts, width, about or {})) as writer:
-        yield writer
-        writer.finish()
-      for part, target in zip(reversed(parts), reversed(targets), strict=True):
-        if files.is_remote(target):
-          epath.Path(part).copy(target, overwrite=True)
-        else:
-          part.replace(target)
-    finally:
-      for part in parts:
-        part.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _folder(target):
-  """Where the temporary files lie: beside the target, or for a store on this machine."""
-  if files.is_remote(target):
-    with tempfile.TemporaryDirectory() as folder:
-      yield pathlib.Path(folder)
-  else:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    yield pathlib.Path(target.parent)
+  layout = Layout(layout) if isinstance(layout, int) else layout
+  targets = check_output(path, overwrite=overwrite, layout=layout)
+  kind = WRITERS[targets[0].suffix]
+  with part_files.open_parts(targets) as parts:
+    with contextlib.closing(kind(parts, layout)) as writer:
+      yield writer
+      writer.finish()
 
 
 def targets_of(path):
@@ -76,70 +56,63 @@ def targets_of(path):
   return [path, *WRITERS[path.suffix].beside(path)]
 
 
-def check_output(path, *, overwrite):
-  """`targets_of` a path; refuses existing ones unless `overwrite`."""
+def check_output(path, *, overwrite, layout=None):
+  """`targets_of` a path; refuses existing ones unless `overwrite`, and what the kind of
+  file cannot hold or lacks a package for."""
   targets = targets_of(path)
   for file in targets:
     if file.is_dir() or (file.exists() and not overwrite):
       raise errors.UserError(
           f"{file} exists. Choose another --output"
           + ("." if file.is_dir() else " or add --overwrite."))
+  kind = WRITERS[targets[0].suffix]
+  kind.check()
+  if layout is not None and layout.is_per_token and not kind.has_tokens:
+    raise errors.UserError(f"{path}: --pooling=tokens needs a name that ends in "
+                           f"{in_words(lambda one: one.has_tokens)}.")
   return targets
 
 
-class Writer:
-  """Writes rows to the first of its files, and what belongs to them to the others."""
-
-  @staticmethod
-  def beside(path):
-    """The other files of an output, a tuple of paths."""
-    del path
-    return ()
-
-  def __init__(self, paths, width, about):
-    """paths: of the output and of `beside`. width, about: see `open_writer`."""
-
-  def write(self, ids, embeddings):
-    """ids: [n] str; embeddings: [n, D] float32."""
-    raise NotImplementedError
-
-  def finish(self):
-    """Called once after the last row, unless something went wrong."""
-
-  def close(self):
-    """Called once at the end, whatever happened."""
-
-
 class Parquet(Writer):
-  """Columns `id` (string) and `embedding` (fixed-size list of float32)."""
+  """Columns `id` (string), those of the input, and `embedding`: a fixed-size list of
+  numbers; of tokens, a list of such lists."""
+  has_tokens = True
 
-  def __init__(self, paths, width, about):
+  def __init__(self, paths, layout):
     import pyarrow as pa
     import pyarrow.parquet as pq
-    self._arrow = pa
+    self._arrow, self._layout = pa, layout
+    number = pa.float16() if layout.dtype == "float16" else pa.float32()
+    self._row = pa.list_(number, layout.width)
     self._schema = pa.schema(
-        [("id", pa.string()), ("embedding", pa.list_(pa.float32(), width))],
-        metadata={"dnajax": json.dumps(about)})
+        [("id", pa.string()), *((name, pa.string()) for name in layout.columns),
+         ("embedding", pa.list_(self._row) if layout.is_per_token else self._row)],
+        metadata={"dnajax": json.dumps(layout.about)})
     self._file = pq.ParquetWriter(paths[0], self._schema)
-    self._ids, self._rows = [], []
+    self._ids, self._fields, self._rows, self._num_rows = [], [], [], 0
 
-  def write(self, ids, embeddings):
-    self._ids.extend(ids)
-    self._rows.append(np.asarray(embeddings, np.float32))
-    if len(self._ids) >= _ROWS_PER_GROUP:
+  def write(self, ids, embeddings, fields=()):
+    self._ids.extend(map(str, ids))
+    self._fields.extend(fields or [{}] * len(ids))
+    self._rows.extend(embeddings if self._layout.is_per_token else [embeddings])
+    self._num_rows += sum(map(len, embeddings)) if self._layout.is_per_token else len(ids)
+    if self._num_rows >= _ROWS_PER_GROUP:
       self._flush()
 
   def _flush(self):
     if not self._ids:
       return
-    flat = self._arrow.array(np.concatenate(self._rows).reshape(-1))
-    width = self._schema.field("embedding").type.list_size
-    table = self._arrow.table(
-        [self._arrow.array(self._ids, self._arrow.string()),
-         self._arrow.FixedSizeListArray.from_arrays(flat, width)],
-        schema=self._schema)
-    self._file.write_table(table)
-    self._ids, self._rows = [], []
+    pa, layout = self._arrow, self._layout
+    flat = np.concatenate(self._rows).astype(layout.dtype, copy=False).reshape(-1)
+    rows = pa.FixedSizeListArray.from_arrays(pa.array(flat), type=self._row)
+    if layout.is_per_token:
+      ends = np.cumsum([0, *map(len, self._rows)], dtype=np.int32)
+      rows = pa.ListArray.from_arrays(pa.array(ends), rows)
+    columns = [pa.array([fields.get(name) or None for fields in self._fields], pa.string())
+               for name in layout.columns]
+    self._file.write_table(pa.table(
+        [pa.array(self._ids, pa.string()), *columns, rows], schema=self._schema))
+    self._ids, self._fields, self._rows, self._num_rows = [], [], [], 0
 
   def finish(self):
     self._flush()
@@ -149,105 +122,32 @@ class Parquet(Writer):
 
 
 class Tsv(Writer):
-  """Column `id` and one column per number, enough digits to restore float32."""
+  """Column `id`, those of the input, and one per number, enough digits to restore it."""
 
-  def __init__(self, paths, width, about):
+  def __init__(self, paths, layout):
     self._file = open(paths[0], "w", encoding="utf-8")
-    self._file.write("\t".join(["id", *(f"e{i}" for i in range(width))]) + "\n")
+    self._columns = layout.columns
+    self._digits = 5 if layout.dtype == "float16" else 9
+    self._dtype = layout.dtype
+    names = [*layout.columns, *(f"e{i}" for i in range(layout.width))]
+    self._file.write("\t".join(["id", *names]) + "\n")
 
-  def write(self, ids, embeddings):
-    for name, row in zip(ids, np.asarray(embeddings, np.float32).tolist(), strict=True):
-      numbers = "\t".join(f"{number:.9g}" for number in row)
-      self._file.write(f"{_one_line(name)}\t{numbers}\n")
-
-  def close(self):
-    self._file.close()
-
-
-class Npy(Writer):
-  """[N, D] float32 in .npy format, and the ids as lines of text."""
-
-  @staticmethod
-  def beside(path):
-    """The ids."""
-    return (path.with_suffix(".ids.txt"),)
-
-  def __init__(self, paths, width, about):
-    self._width = width
-    self._num_rows = 0
-    self._file = open(paths[0], "wb")
-    self._ids = open(paths[1], "w", encoding="utf-8")
-    self._write_header()
-    self._start = self._file.tell()
-
-  def _write_header(self):
-    # NumPy leaves room in the header for the first axis to grow, so that it
-    # can be written again when the number of rows is known.
-    np.lib.format.write_array_header_1_0(self._file, {
-        "descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)),
-        "fortran_order": False, "shape": (self._num_rows, self._width)})
-
-  def write(self, ids, embeddings):
-    rows = np.ascontiguousarray(embeddings, np.float32)
-    self._file.write(rows.tobytes())
-    self._ids.writelines(f"{_one_line(name)}\n" for name in ids)
-    self._num_rows += len(rows)
-
-  def finish(self):
-    self._file.seek(0)
-    self._write_header()
-    if self._file.tell() != self._start:
-      raise RuntimeError("The .npy header has changed its length.")
+  def write(self, ids, embeddings, fields=()):
+    rows = np.asarray(embeddings).astype(self._dtype, copy=False).tolist()
+    for name, row, of_row in zip(ids, rows, fields or [{}] * len(ids), strict=True):
+      texts = [name, *(of_row.get(column, "") for column in self._columns)]
+      numbers = (f"{number:.{self._digits}g}" for number in row)
+      self._file.write("\t".join([*map(one_line, texts), *numbers]) + "\n")
 
   def close(self):
     self._file.close()
-    self._ids.close()
 
 
-class Npz(Writer):
-  """Arrays `embeddings` [N, D] float32 and `ids` [N] unicode, no pickle."""
-
-  def __init__(self, paths, width, about):
-    self._path = paths[0]
-    self._rows, self._ids = (self._path.with_name(self._path.name + end)
-                             for end in (".rows", ".ids"))
-    self._npy = Npy((self._rows, self._ids), width, about)
-    self._longest = 1
-    self._num_rows = 0
-
-  def write(self, ids, embeddings):
-    self._npy.write(ids, embeddings)
-    self._longest = max([self._longest, *map(len, ids)])
-    self._num_rows += len(ids)
-
-  def finish(self):
-    self._npy.finish()
-    self._npy.close()
-    dtype = np.dtype(f"<U{self._longest}")
-    with zipfile.ZipFile(self._path, "w", zipfile.ZIP_STORED) as archive:
-      archive.write(self._rows, "embeddings.npy")
-      with (archive.open("ids.npy", "w", force_zip64=True) as out,
-            open(self._ids, encoding="utf-8", newline="\n") as lines):
-        np.lib.format.write_array_header_1_0(out, {
-            "descr": dtype.str, "fortran_order": False, "shape": (self._num_rows,)})
-        for line in lines:
-          out.write(np.array([line.rstrip("\n")], dtype).tobytes())
-
-  def close(self):
-    self._npy.close()
-    for file in (self._rows, self._ids):
-      file.unlink(missing_ok=True)
+WRITERS = {".parquet": Parquet, ".npy": array_files.Npy, ".npz": array_files.Npz,
+           ".tsv": Tsv, ".h5ad": array_files.H5ad}   # by suffix
 
 
-WRITERS = {".parquet": Parquet, ".npy": Npy, ".npz": Npz, ".tsv": Tsv}   # by suffix
-
-
-def in_words():
-  """The suffixes of all formats, for help texts and messages."""
-  *first, last = WRITERS
-  return f"{', '.join(first)} or {last}"
-
-
-def _one_line(name):
-  """An id without the characters that separate lines and columns."""
-  return " ".join(name.split()) if any(c in name for c in "\t\n\r") else name
+def in_words(is_meant=lambda kind: True):
+  """The suffixes of all formats, or of those that are meant, for help texts and messages."""
+  *first, last = [suffix for suffix, kind in WRITERS.items() if is_meant(kind)]
+  return f"{', '.join(first)} or {last}" if first else last

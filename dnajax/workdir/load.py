@@ -1,7 +1,12 @@
 """The one door to a trained run, for whoever uses its model."""
 
 import dataclasses
+import hashlib
+import json
 from typing import Any
+
+import jax
+import numpy as np
 
 from dnajax.config import model as model_lib
 from dnajax.shell import errors, files
@@ -52,6 +57,15 @@ def load(path, *, step="best"):
   return Trained(step=chosen, model=model_lib.from_dict(meta["model"]),
                  params=checkpointing.load_params(path, chosen), meta=meta,
                  is_best=is_best)
+
+
+def fingerprint(trained):
+  """16 hex digits that stand for a model and its parameters."""
+  digest = hashlib.sha256(json.dumps(trained.meta["model"], sort_keys=True).encode())
+  for path, leaf in jax.tree_util.tree_leaves_with_path(trained.params):
+    digest.update(jax.tree_util.keystr(path).encode())
+    digest.update(np.ascontiguousarray(leaf).tobytes())
+  return digest.hexdigest()[:16]
 
 
 def read_model(path, *, step="best"):

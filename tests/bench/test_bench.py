@@ -3,6 +3,7 @@
 import pytest
 import tiny
 
+from dnajax.bench import embed as bench_embed
 from dnajax.bench import input as bench_input
 from dnajax.bench import timing, train
 
@@ -33,3 +34,15 @@ def test_the_input_of_a_split_that_the_seed_names_is_read(tiny_data, monkeypatch
   values = tiny.values("finetune", tiny_data, has_evals=False, checkpoint__best="",
                        data__split="{seed!s:.0}train")
   assert bench_input.measure(values, rounds=1)["records/s as device batches"] > 0
+
+
+def test_embedding_is_timed_beside_one_at_a_time(tiny_data, monkeypatch):
+  monkeypatch.setattr(bench_embed, "_FLOPS", 1)
+  monkeypatch.setattr(bench_embed, "_SHORT", 30)
+  monkeypatch.setattr(bench_embed.encode, "default_rows", lambda model: 8)
+  monkeypatch.setattr(bench_embed.encode, "local_mesh", lambda: None)   # one to compile for
+  monkeypatch.setattr(bench_embed, "_has_torch", lambda: False)   # takes seconds to import
+  figures = bench_embed.measure(tiny.values("barcodemae", tiny_data, has_evals=False), rounds=1)
+  assert figures["tokens per sequence"] == 24 and figures["rows of a batch"] == 8
+  assert figures["sequences/s, 72 bp"] > 0 and figures["sequences/s, 30 bp"] > 0
+  assert figures["ratio to one by one, compiled"] > 0

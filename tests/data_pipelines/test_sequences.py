@@ -107,7 +107,7 @@ DAMAGED = {  # name: (content, what the message says)
     "blanks": (b"\n  \n", "nothing but blanks"),
     "binary": (b"ACGT\n\x00\x01\x02", "line 2: binary data"),
     "late binary": (table("\t").encode() + b"P4\tAC\0GT\tApis\n", "line 5: binary data"),
-    "zstd": (b"\x28\xb5\x2f\xfd....", "Decompress it first"),
+    "start of a zstd": (b"\x28\xb5\x2f\xfd....", "cut off or damaged"),
     "latin-1": (table("\t").encode() + "P4\tAC\tMäja\n".encode("latin-1"),
                 "line 5: byte 0xe4 is not UTF-8"),
     "truncated gzip": (cut(gzip.compress(many_rows().encode()), .5), "cut off or damaged"),

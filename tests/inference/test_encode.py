@@ -92,7 +92,7 @@ def test_cls_is_the_first_position():
 
 
 @pytest.mark.parametrize("pooling, message", [
-    ("max", "Unknown pooling 'max'. Known: mean, cls"), ("cls", r"\[CLS\].*pooling=mean")])
+    ("sum", "Unknown pooling 'sum'. Known: mean, cls"), ("cls", r"\[CLS\].*pooling=mean")])
 def test_pooling_that_cannot_be_is_refused(pooling, message):
   module, _, tokenizer = toy()
   with pytest.raises(errors.UserError, match=message):
