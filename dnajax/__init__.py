@@ -12,10 +12,11 @@ __version__ = "0.1.0"
 
 def load(workdir, *, step="best", pooling="mean", layer=-1, centre=False, frames=1,
          strand="forward", windows=False):
-  """The encoder of a training run.
+  """The encoder of a training run, or of a folder of Hugging Face.
 
   Args:
-    workdir: directory of the run; only its checkpoints and its metrics are read.
+    workdir: directory of the run; only its checkpoints and its metrics are read. Or a folder
+      with weights of the BERT family that says what it needs (`hugging_face.claims`).
     step: which checkpoint, see `workdir.load.load`.
     pooling: "mean", "cls", "max", or "tokens" for an embedding of every k-mer.
     layer: of a transformer: 1 … depth from the first, -1 … -depth from the last.
@@ -32,11 +33,14 @@ def load(workdir, *, step="best", pooling="mean", layer=-1, centre=False, frames
     UserError: no such checkpoint, pooling or layer, or the checkpoint does not keep what
       `centre` or strand="either" needs.
   """
+  from dnajax.hugging_face import importing
   from dnajax.inference import embedder, encode
   from dnajax.workdir import load as load_lib
+  with importing.as_workdir(workdir) as path:
+    trained = load_lib.load(path, step=step)
   return embedder.Embedder(
-      load_lib.load(workdir, step=step), pooling=pooling, layer=layer, centre=centre,
-      frames=frames, strand=strand, has_windows=windows, mesh=encode.local_mesh())
+      trained, pooling=pooling, layer=layer, centre=centre, frames=frames, strand=strand,
+      has_windows=windows, mesh=encode.local_mesh())
 
 
 def __getattr__(name):

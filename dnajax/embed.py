@@ -8,7 +8,6 @@ Ends with 0 when all is written, 2 when something is wrong, 42 when it was asked
 when it was asked to stop and has written nothing.
 """
 
-import os
 import signal
 import sys
 import time
@@ -118,8 +117,20 @@ def main(argv):
       raise errors.UserError(f"--{name} is missing. See --help.")
   if FLAGS.distributed and not FLAGS.shard_size:
     raise errors.UserError("--distributed shares out the files of --shard_size=N. Give both.")
+  if not FLAGS.distributed:
+    _embed_or_stop(0, 1)
+    return
+  import jax
+
+  from dnajax.devices import start_up
+  from dnajax.training import stopping
+  with start_up.joined(stopping.EXIT_CODE):
+    _embed_or_stop(jax.process_index(), jax.process_count())
+
+
+def _embed_or_stop(*share):
   try:
-    _embed()
+    _embed(share)
   except _Asked:
     if FLAGS.shard_size:
       from dnajax.training import stopping
@@ -131,14 +142,13 @@ def main(argv):
     sys.exit(_TERMINATED)
 
 
-def _embed():
+def _embed(share):
   from dnajax.inference import sources, writers
   # What can be wrong is found before the seconds that loading takes.
   writers.check_output(FLAGS.output, overwrite=FLAGS.overwrite or bool(FLAGS.shard_size))
   with sources.opened(FLAGS.input, FLAGS.columns, has_taxonomy=FLAGS.taxonomy) as source:
     from dnajax.devices import host_memory
     host_memory.keep_freed_memory_on_cpu()
-    share = _join_other_processes() if FLAGS.distributed else (0, 1)
     signal.signal(signal.SIGTERM, _ask)   # behind JAX, which has a handler of its own
     embedder = dnajax.load(
         FLAGS.workdir, step=FLAGS.step, pooling=FLAGS.pooling, layer=FLAGS.layer,
@@ -174,19 +184,6 @@ def _written(embedder, source, num_sequences, digest, share, progress):
 
 def _ask(*_):
   raise _Asked
-
-
-def _join_other_processes():
-  """(number of this process, how many there are)."""
-  import jax
-  given = {name: os.environ.get(f"JAX_{name.upper()}")
-           for name in ("num_processes", "process_id")}
-  try:
-    jax.distributed.initialize(**{name: int(value) for name, value
-                                  in given.items() if value is not None})
-  except (ValueError, RuntimeError) as error:
-    raise errors.UserError(f"--distributed: {error} See --distributed of dnajax.main.") from error
-  return jax.process_index(), jax.process_count()
 
 
 if __name__ == "__main__":

@@ -1,10 +1,14 @@
 """The command: published weights to a workdir that everything else takes, and back."""
 
 import hugging_face_folders as folders
+import numpy as np
 import pytest
 import tiny
 
+import dnajax
+from dnajax.hugging_face import exporting
 from dnajax.results import measure
+from dnajax.shell import errors
 from dnajax.training import run
 from dnajax.workdir import load
 
@@ -61,3 +65,13 @@ def test_the_command_says_what_is_missing_in_one_line(imported, tmp_path):
                              f"--to_hf={tmp_path / 'hf'}", "--license=mit")
   assert code == 0, err
   assert "BertForTokenClassification" in out and (tmp_path / "hf" / "README.md").exists()
+
+
+def test_a_folder_of_hugging_face_is_loaded_as_the_workdir_it_came_from(imported, tmp_path):
+  exporting.convert(imported, tmp_path / "hf", say=lambda line: None)
+  rows = ["ACGTTGCA" * 8, "GGCATTAC" * 7]
+  np.testing.assert_array_equal(dnajax.load(tmp_path / "hf").embed(rows),
+                                dnajax.load(imported).embed(rows))
+  (tmp_path / "hf/config.json").write_text("{}")
+  with pytest.raises(errors.UserError, match="config.json"):
+    dnajax.load(tmp_path / "hf")

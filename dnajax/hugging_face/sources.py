@@ -10,7 +10,7 @@ from dnajax.shell import errors, files
 
 INDEX = "model.safetensors.index.json"
 # In this order: the first that is there is read.
-_WEIGHTS = ("model.safetensors", INDEX, "pytorch_model.bin")
+WEIGHTS = ("model.safetensors", INDEX, "pytorch_model.bin")
 OWN_KEY = "dnajax"   # in config.json of an export: what stock BERT has no word for
 
 # Attributes of the arguments that BarcodeBERT's and BarcodeMAE's checkpoints keep.
@@ -55,7 +55,7 @@ def read(path):
 
 
 def _find(folder):
-  for name in _WEIGHTS:
+  for name in WEIGHTS:
     if (folder / name).exists():
       return folder / name
   others = sorted(path for path in folder.iterdir()
@@ -64,7 +64,7 @@ def _find(folder):
     return others[0]
   found = ", ".join(path.name for path in others) or "none"
   raise errors.UserError(
-      f"--from_hf={folder}: no {', '.join(_WEIGHTS)} in it; files of weights: {found}. "
+      f"--from_hf={folder}: no {', '.join(WEIGHTS)} in it; files of weights: {found}. "
       "Give the file itself.")
 
 

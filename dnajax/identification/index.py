@@ -6,13 +6,13 @@ import io
 import json
 import zipfile
 
-import jax
 import numpy as np
 
 from data_pipelines import cleaning
 from dnajax.identification import adaptation, calibration, features, identifier
 from dnajax.identification import references as references_lib
 from dnajax.shell import errors, files
+from dnajax.workdir import load as load_lib
 
 _FORMAT = 1
 NAME = "index.npz"
@@ -25,7 +25,7 @@ def save(directory, made, *, model):
   Args:
     directory: created if necessary; an index in it is replaced.
     made: identifier.Identifier.
-    model: what `model_fingerprint` says of the encoder; "" where there is none.
+    model: `workdir.load.fingerprint` of the encoder; "" where there is none.
   """
   directory = files.path(directory)
   directory.mkdir(parents=True, exist_ok=True)
@@ -126,19 +126,10 @@ def check_model(directory, about, embedder):
   if embedder is None:
     raise errors.UserError(f"The index {directory} was made with an encoder. Give its "
                            "--workdir.")
-  if model_fingerprint(embedder) != about["model"]:
+  if load_lib.fingerprint(embedder.trained) != about["model"]:
     raise errors.UserError(
         f"The index {directory} was made with another encoder, or another checkpoint of it, "
         f"than --workdir has. {_REMEDY}")
-
-
-def model_fingerprint(embedder):
-  """16 hex digits that stand for an encoder and its parameters."""
-  digest = hashlib.sha256(json.dumps(embedder.trained.meta["model"], sort_keys=True).encode())
-  for path, leaf in jax.tree_util.tree_leaves_with_path(embedder.trained.params):
-    digest.update(jax.tree_util.keystr(path).encode())
-    digest.update(np.ascontiguousarray(leaf).tobytes())
-  return digest.hexdigest()[:16]
 
 
 def _write(path, arrays):

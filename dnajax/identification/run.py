@@ -9,6 +9,7 @@ import tqdm
 from data_pipelines import sequences
 from dnajax.identification import call_files, index
 from dnajax.shell import errors, files
+from dnajax.workdir import load as load_lib
 
 
 def prepare(directory, embedder, references, fit, *, overwrite=False, strand="forward"):
@@ -36,7 +37,7 @@ def prepare(directory, embedder, references, fit, *, overwrite=False, strand="fo
   made = fit()
   if directory:
     index.save(directory, made,
-               model=index.model_fingerprint(embedder) if embedder else "")
+               model=load_lib.fingerprint(embedder.trained) if embedder else "")
     print(f"index: {directory}")
   return made
 
