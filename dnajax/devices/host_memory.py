@@ -45,6 +45,16 @@ def keep_freed_memory():
     mallopt(_ARENA_MAX, 1)         # one heap: what one thread frees, all reuse
 
 
+def available_bytes():
+  """Memory that this machine can still give, bytes; None where the kernel does not say it."""
+  try:
+    with open("/proc/meminfo", encoding="ascii") as lines:
+      return next(1024 * int(line.split()[1]) for line in lines
+                  if line.startswith("MemAvailable:"))
+  except (OSError, StopIteration):
+    return None
+
+
 def peak_mib():
   """Peak memory of this process so far, MiB."""
   peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -9,7 +9,7 @@ from dnajax.config import plan as plan_lib
 from dnajax.devices import partitioning
 from dnajax.evaluators import context as context_lib
 from dnajax.shell import files
-from dnajax.training import describe, loop, profiling, start, stopping
+from dnajax.training import describe, loop, profiling, room, start, stopping
 from dnajax.training import events as events_lib
 from dnajax.training import input as input_lib
 from dnajax.workdir import checkpointing, config_file, lock, metrics, resume
@@ -44,6 +44,7 @@ def run(values, workdir, *, profile_steps=0):
   plan = plan_lib.make(values, own_config=resume.own_config(workdir))
   workdir.mkdir(parents=True, exist_ok=True)
   with lock.held(workdir):
+    room.check(plan)
     return _run(plan, workdir, profile_steps)
 
 

@@ -3,7 +3,9 @@
 import pytest
 
 from dnajax.config import experiment, overrides
+from dnajax.devices import host_memory
 from dnajax.shell import errors
+from dnajax.training import run
 from tests import tiny
 
 WRONG = """
@@ -37,3 +39,14 @@ def test_one_cycle_has_fractions(tiny_data):
         ("optimizer.schedule.name", "one_cycle"), (f"optimizer.schedule.{key}", value)])
     with pytest.raises(errors.UserError, match=f"schedule.{key}"):
       experiment.check(experiment.read(values))
+
+
+def test_a_batch_that_does_not_fit_is_refused_before_it_is_begun(
+    tiny_config, tmp_path, monkeypatch):
+  asked = []
+  monkeypatch.setattr(host_memory, "available_bytes", lambda: asked.append(1) or 2**40)
+  run.run(tiny_config(has_evals=False, total_steps=2), tmp_path / "fits")
+  monkeypatch.setattr(host_memory, "available_bytes", lambda: 2**20)
+  with pytest.raises(errors.UserError, match="config.batch_size=.* GiB on each device"):
+    run.run(tiny_config(has_evals=False, total_steps=2), tmp_path / "w")
+  assert asked and not (tmp_path / "w/checkpoints").exists()
