@@ -1,5 +1,6 @@
 """A dashboard that can neither stop nor slow a run."""
 
+import importlib
 import queue
 import threading
 
@@ -17,16 +18,23 @@ class Background(writer.Writer):
   """
   draws = True
 
-  def __init__(self, name, make, sent, *, say, close_seconds=CLOSE_SECONDS):
-    """name: for people. make: () -> dashboard.Dashboard. sent: dashboard.Sent. say:
-    called with a line. close_seconds: that `close` waits at most."""
+  def __init__(self, name, package, make, sent, *, say, close_seconds=CLOSE_SECONDS):
+    """name: for people. package: that it imports. make: () -> dashboard.Dashboard. sent:
+    dashboard.Sent. say: called with a line. close_seconds: that `close` waits at most."""
     self._name, self._make, self._sent, self._say = name, make, sent, say
     self._close_seconds = close_seconds
     self._failure, self._is_said = None, False
     self._waiting = queue.Queue(_MOST_WAITING)
     # A daemon: the process ends even if the dashboard hangs.
     self._thread = threading.Thread(target=self._work, name=name, daemon=True)
-    self._thread.start()
+    try:
+      # Not in the thread: some parse their own source at import, and of Python 3.11 two
+      # threads that parse at once may get a SystemError, which might be the run's.
+      importlib.import_module(package)
+    except (Exception, SystemExit) as error:
+      self._failure = _in_words(error)
+    else:
+      self._thread.start()
 
   def write(self, step, metrics):
     """Puts the values in the queue."""
@@ -70,6 +78,10 @@ class Background(writer.Writer):
           getattr(made, method)(step, values)
           self._sent.add(step, values)
       made.close()
-    except BaseException as error:  # some libraries exit, which here ends the thread only
-      text = " ".join(str(error).split())[:300].rstrip(".")
-      self._failure = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    except (Exception, SystemExit) as error:  # some libraries exit: the thread only
+      self._failure = _in_words(error)
+
+
+def _in_words(error):
+  text = " ".join(str(error).split())[:300].rstrip(".")
+  return f"{type(error).__name__}: {text}" if text else type(error).__name__

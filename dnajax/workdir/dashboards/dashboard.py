@@ -36,15 +36,14 @@ class Dashboard:
     """run: Run. Begins it, or goes on with the one of the same id."""
 
   def write(self, step, values):
-    """Takes {name: float} of a step; steps never fall."""
+    """Takes {name: float} of a step; may be called again with it, steps never fall."""
     raise NotImplementedError
 
   def draw(self, step, images):
-    """Takes {name: [H, W, 3] uint8} of a step."""
-    raise NotImplementedError
+    """Takes {name: [H, W, 3] uint8} of a step; one that shows no pictures drops them."""
 
   def close(self):
-    """Sends what is left."""
+    """Sends what is left, if anything is kept back."""
 
 
 class Sent:

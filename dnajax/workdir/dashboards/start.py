@@ -50,7 +50,8 @@ def open_dashboards(workdir, *, names, project, config, first_step, say):
     sent = dashboard.Sent(workdir, name, is_new=first_step is None)
     run = dashboard.Run(workdir=workdir, id=sent.id, is_new=first_step is None,
                         project=project, config=config)
-    made.append(background.Background(name, functools.partial(cls, run), sent, say=say))
+    made.append(background.Background(
+        name, cls.package, functools.partial(cls, run), sent, say=say))
   return made
 
 

@@ -1,5 +1,7 @@
 """TensorBoard, with tensorboardX: event files in WORKDIR/tensorboard."""
 
+import uuid
+
 from dnajax.shell import files
 from dnajax.workdir.dashboards import dashboard
 
@@ -14,7 +16,8 @@ class TensorBoard(dashboard.Dashboard):
 
     # Of a new run, readers forget what earlier files of the folder hold.
     self._writer = tensorboardX.SummaryWriter(
-        str(directory(run.workdir)), purge_step=0 if run.is_new else None)
+        str(directory(run.workdir)), purge_step=0 if run.is_new else None,
+        filename_suffix=f".{uuid.uuid4().hex[:8]}")  # else two of one second overwrite
 
   def write(self, step, values):
     """Every value as a scalar."""
