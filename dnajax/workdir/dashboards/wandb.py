@@ -17,9 +17,10 @@ class WeightsAndBiases(dashboard.Dashboard):
     self._run = wandb.init(
         project=run.project, id=run.id, name=run.id, resume="allow", config=run.config,
         dir=None if files.is_remote(workdir) else str(workdir),
-        # The console is the run's own; nobody sits there to be asked for a key, and
-        # what cannot be sent must not keep the process alive.
+        # The console is the run's own, and nobody sits there to be asked for a key. With
+        # no network wandb keeps the process alive until these times are over (90 s, ever).
         settings={"console": "off", "login_timeout": 1.0,
+                  "init_timeout": background.CLOSE_SECONDS,
                   "finish_timeout": background.CLOSE_SECONDS})
 
   def write(self, step, values):
