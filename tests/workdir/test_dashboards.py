@@ -10,6 +10,7 @@ from dnajax.config import experiment, registry
 from dnajax.results import watching
 from dnajax.shell import errors
 from dnajax.shell.metric import Metric
+from dnajax.training import run as run_lib
 from dnajax.workdir import metrics
 from dnajax.workdir.dashboards import background, dashboard, projector, start
 
@@ -266,3 +267,24 @@ def test_an_evaluation_survives_what_cannot_be_drawn(tmp_path):
   watching.write(tmp_path, {"run": {"step": 7}, "points": {"m": (np.eye(3), "abc")}},
                  say=said.append)
   assert len(said) == 1 and said[0].startswith("warning: nothing was added to ")
+
+
+def test_a_run_survives_one_and_draws_for_the_other(tiny_config, tmp_path, monkeypatch):
+  pytest.importorskip("matplotlib")
+  values = tiny_config(has_evals=False, total_steps=2, checkpoint__best="",
+                       checkpoint__centre_records=0, log__dashboards="wandb,trackio")
+  values["evals"] = {"knn": {"name": "knn", "features": "kmer_counts", "k": 2,
+                             "key_split": "train", "query_split": "unseen", "label": "genus",
+                             "num_neighbors": (1, 3)}}
+  runs = fakes(monkeypatch)
+  fake(monkeypatch, "wandb", DiesInLog)
+  assert run_lib.run(values, tmp_path) == (2, 2)
+  assert len(warnings(tmp_path)) == 1
+  (alive,) = runs["trackio"]
+  assert alive.is_finished
+  picture, shape = alive.rows[-1][1].pop("figures/knn")
+  assert picture == "image" and shape[2] == 3
+  given = {(step, name, value) for step, row in alive.rows for name, value in row.items()}
+  assert given == {(row["step"], name, value)
+                   for row in metrics.read_rows(metrics.path(tmp_path))
+                   for name, value in row.items() if name not in ("step", "time")}
