@@ -6,6 +6,8 @@ EXTRAS = {
     "tpu": ["jax[tpu]>=0.10"],
     "cuda": ["jax[cuda12]>=0.10"],
     "tensorboard": ["tensorboardX>=2.6"],
+    "wandb": ["wandb>=0.31"],
+    "trackio": ["trackio>=0.43"],
     "eval": ["matplotlib>=3.8", "scikit-learn>=1.4", "umap-learn>=0.5.7"],
     "h5ad": ["anndata>=0.10"],
     "large": ["usearch>=2.16"],

@@ -1,7 +1,8 @@
 """Evaluators on a finished or running workdir: `python -m dnajax.evaluate`.
 
 Puts the trained encoder beside the same encoder before training and beside
-k-mer counts, and writes WORKDIR/report/: results.json, report.md, figures.
+k-mer counts, and writes WORKDIR/report/: results.json, report.md, figures. For TensorBoard,
+figures and features also go to WORKDIR/tensorboard/.
 """
 
 from absl import app, flags, logging
@@ -36,7 +37,7 @@ def main(argv):
   from dnajax.devices import host_memory  # here and below: --help need not wait for it
   host_memory.keep_freed_memory_on_cpu()
   from dnajax.config import overrides
-  from dnajax.results import measure, report
+  from dnajax.results import measure, report, watching
   entries = None
   if FLAGS.evals_from is not None:
     entries = overrides.apply(*command_line.read_config(FLAGS.evals_from, "evals_from"))["evals"]
@@ -44,6 +45,8 @@ def main(argv):
       FLAGS.workdir, evals=FLAGS.evals, entries=entries, step=FLAGS.step,
       data_dir=FLAGS.data_dir)
   report.write_evaluated(FLAGS.workdir, found)
+  for workdir, one in found:
+    watching.write(workdir, one)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from dnajax.masking import settings as masking_settings
 from dnajax.shell import errors, parts
 from dnajax.tokens import tokenizer as tokenizer_lib
 from dnajax.training import optim
+from dnajax.workdir.dashboards import start
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,12 +43,15 @@ class Mesh:
 class Log:
   """config.log."""
   every_steps: int = 20   # updates between two reports
+  dashboards: tuple[str, ...] = ()  # wandb, trackio; TensorBoard comes where it is installed
+  project: str = "dnajax"  # that dashboards list the run under
 
   def check(self, setup):
-    """At least 1."""
+    """At least 1; dashboards that are known and installed."""
     del setup
     if self.every_steps < 1:
       yield "every_steps", "at least 1"
+    start.check(self.dashboards)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -104,7 +104,11 @@ REGISTRIES = {kind: Registry(kind, entries) for kind, entries in {
     "writer": {
         "json_lines": "dnajax.workdir.metrics:JsonLines",
         "console": "dnajax.workdir.metrics:Console",
-        "tensorboard": "dnajax.workdir.metrics:TensorBoard",
+    },
+    "dashboard": {
+        "tensorboard": "dnajax.workdir.dashboards.tensorboard:TensorBoard",
+        "wandb": "dnajax.workdir.dashboards.wandb:WeightsAndBiases",
+        "trackio": "dnajax.workdir.dashboards.trackio:Trackio",
     },
 }.items()}
 

@@ -64,8 +64,8 @@ class Runner(Protocol):
 
   It may also have `is_right` [Q] bool, which queries the last `run` said right
   (None: not known); `figures()` -> {file stem: matplotlib Figure} of what the last
-  `run` saw, which only `dnajax.evaluate` asks for; and `metrics`, the names that
-  `run` yields and a harmonic mean may be made of.
+  `run` saw; `points()` -> (features [N, D], N names) that a projector shows; and
+  `metrics`, the names that `run` yields and a harmonic mean may be made of.
   """
   protocol: str   # how the values came about, in a sentence
 

@@ -118,12 +118,12 @@ class Runner:
     method, seed: see `projection.project`."""
     self._features, self._labels, self._names = features, labels, names
     self._method, self._seed, self.protocol = method, seed, protocol
-    self._seen = None
+    self._seen, self._rows = None, np.zeros((0, 0), np.float32)
 
   def run(self, params):
     """Yields Metrics; NaN if a feature is not finite."""
     from sklearn import metrics
-    rows = self._features(params)
+    self._rows = rows = self._features(params)
     self._seen = None
     agree = silhouette = float("nan")
     if np.isfinite(rows).all():
@@ -144,3 +144,8 @@ class Runner:
       return {}
     points, axes = self._seen
     return {"embedding_map": figures.label_map(points, self._labels, self._names, axes)}
+
+  def points(self):
+    """(features [N, D], the name of each row's label) of the last run, for a look at them
+    in more dimensions than a picture has; no rows before it."""
+    return self._rows, [self._names[int(label)] for label in self._labels[:len(self._rows)]]

@@ -7,7 +7,7 @@ from dnajax.config import build
 from dnajax.config import plan as plan_lib
 from dnajax.data import records
 from dnajax.devices import host_memory, partitioning
-from dnajax.evaluators import base
+from dnajax.evaluators import base, drawn
 from dnajax.evaluators import context as context_lib
 from dnajax.inference import encode
 from dnajax.results import seeds
@@ -38,8 +38,8 @@ def evaluate(workdir, *, evals=None, entries=None, step="best", data_dir=None, s
   Returns:
     {"run": {…}, "results": [{run, evaluator, task, features, metric, value, unit,
     is_shown, is_bar, n, protocol, fingerprint, step, seed, …}], "figures": {name:
-    matplotlib Figure}, "is_right": {"EVALUATOR/FEATURES": [Q] bool}}; run and results are
-    JSON-serialisable.
+    matplotlib Figure}, "points": {evaluator: (features [N, D], N names)}, "is_right":
+    {"EVALUATOR/FEATURES": [Q] bool}}; run and results are JSON-serialisable.
 
   Raises:
     UserError: workdir, checkpoint, data set or names are wrong.
@@ -83,7 +83,7 @@ def _measured(run, context, chosen, params_of, results, say):
   """Runs the evaluators on both sets of parameters; the other items of `evaluate`."""
   parts_, mesh = context.evals, context.mesh
   runners = {name: parts_[name].build(context) for name in chosen}
-  figures, is_right = {}, {}
+  figures, points, is_right = {}, {}, {}
   with contextlib.nullcontext() if mesh is None else partitioning.use(mesh):
     for kind, load_params in params_of.items():
       names = [name for name in chosen
@@ -104,10 +104,12 @@ def _measured(run, context, chosen, params_of, results, say):
             step={base.UNTRAINED: 0, base.TRAINED: run["step"]}.get(label),
             protocol=getattr(runner, "protocol", None) or _keys(part), seconds=seconds)
         if kind == base.TRAINED:
-          figures |= _figures(name, runner)
+          figures |= drawn.figures(name, runner)
+          if hasattr(runner, "points"):
+            points[name] = runner.points()
         if getattr(runner, "is_right", None) is not None:
           is_right[f"{name}/{label}"] = runner.is_right
-  return {"results": results, "figures": figures, "is_right": is_right}
+  return {"results": results, "figures": figures, "points": points, "is_right": is_right}
 
 
 def entries_of(run, name, part, found, *, features, step, protocol, seconds):
@@ -139,18 +141,6 @@ def _keys(part):
   """An evaluator without a sentence of its own is described by its keys."""
   return ", ".join(f"{key}={value}" for key, value in build.to_dict(part).items()
                    if key != "every_steps")
-
-
-def _figures(name, runner):
-  """What an evaluator draws of its last run: {file stem: Figure}."""
-  if not hasattr(runner, "figures"):
-    return {}
-  try:
-    drawn = runner.figures()
-    return {name if len(drawn) == 1 else f"{name}_{stem}": figure
-            for stem, figure in drawn.items()}
-  except ImportError:  # no matplotlib, which the report will say
-    return {}
 
 
 def _of_training(workdir, run):

@@ -5,6 +5,7 @@ import functools
 import jax
 import numpy as np
 
+from dnajax.evaluators import drawn
 from dnajax.shell import errors
 from dnajax.training import centre, loop, report
 
@@ -32,8 +33,10 @@ class Events:
 
     The evaluator that a curriculum listens to may switch it.
     """
+    runner = self._evaluators[name]()
     with self._pause(state):
-      found = [one.of(name) for one in self._evaluators[name]().run(state.params)]
+      found = [one.of(name) for one in runner.run(state.params)]
+      images = self._images(name, runner)
     values = {one.name: one.value for one in found}
     if step == 0 and self._best.startswith(f"{name}/") and self._best not in values:
       raise errors.UserError(f"config.checkpoint.best={self._best!r}: {name} reports "
@@ -45,6 +48,9 @@ class Events:
           lambda new, old: jax.device_put(new, old.sharding), progress, state.progress))
       found += self._task.stage(progress, step)[1]
     self._write(step, found)
+    for writer in self._writers:
+      if images and writer.draws:
+        writer.draw(step, images)
     self._say_stage(step, state)
     return state
 
@@ -80,6 +86,17 @@ class Events:
   def _write(self, step, found):
     for writer in self._writers:
       writer.write(step, found)
+
+  def _images(self, name, runner):
+    """{name: [H, W, 3]} of what an evaluator drew, if a writer wants that."""
+    if not any(writer.draws for writer in self._writers):
+      return {}
+    try:
+      return {f"figures/{stem}": drawn.pixels(figure)
+              for stem, figure in drawn.figures(name, runner).items()}
+    except Exception as error:  # a picture is no reason to lose a run
+      self._say(f"warning: no figure of {name}: {error}")
+      return {}
 
   def _check_finite(self, step, sums):
     if loop.is_finite(sums):

@@ -1,5 +1,6 @@
 """One training run: the order of events around the loop."""
 
+import contextlib
 import types
 
 import jax
@@ -43,12 +44,17 @@ def run(values, workdir, *, profile_steps=0):
   workdir = files.path(workdir)
   plan = plan_lib.make(values, own_config=resume.own_config(workdir))
   workdir.mkdir(parents=True, exist_ok=True)
+<<<<<<< HEAD
   with lock.held(workdir):
     room.check(plan)
     return _run(plan, workdir, profile_steps)
+=======
+  with lock.held(workdir), contextlib.ExitStack() as at_end:
+    return _run(plan, workdir, profile_steps, at_end)
+>>>>>>> w/watching
 
 
-def _run(plan, workdir, profile_steps):
+def _run(plan, workdir, profile_steps, at_end):
   experiment = plan.experiment
   resumed, damage = resume.find_step(workdir)
   checkpointer = checkpointing.Checkpointer(
@@ -62,7 +68,11 @@ def _run(plan, workdir, profile_steps):
   writers, say = [], lambda text: None
   if jax.process_index() == 0:
     config_file.write(workdir, experiment.to_dict())
-    writers, say = metrics.open_writers(workdir, total_steps=total_steps, first_step=resumed)
+    writers, say = metrics.open_writers(
+        workdir, total_steps=total_steps, first_step=resumed, config=experiment.to_dict(),
+        log=experiment.log if first_step < total_steps else None)
+    for writer in writers:
+      at_end.callback(writer.close)
   for line in damage:
     say(line)
   say(describe.summary(plan, origin))
@@ -70,7 +80,6 @@ def _run(plan, workdir, profile_steps):
     say(f"Already trained for {first_step} of {total_steps} steps.")
     checkpointer.close()
     return first_step, total_steps
-
   context = context_lib.of_plan(plan)
   due = {name: part for name, part in experiment.evals.items() if part.every_steps >= 0}
   for name in dict.fromkeys(name for part in due.values() for name in part.splits):

@@ -1,36 +1,39 @@
-"""Where reported values go: JSON lines (the record), console, TensorBoard."""
+"""Where reported values go: JSON lines (the record), console, dashboards."""
 
 import json
 import time
 
 from dnajax.config import registry
 from dnajax.shell import errors, files
+from dnajax.workdir import writer
+from dnajax.workdir.dashboards import start
 
 
-def open_writers(workdir, *, total_steps, first_step):
-  """The writers of a run, each of those in the registry whose packages are installed.
+def open_writers(workdir, *, total_steps, first_step, log=None, config=None):
+  """The writers of a run: all in the registry, and the dashboards.
 
   Args:
     workdir: exists.
     total_steps: of the whole run.
     first_step: step the run resumes at, None for a new run.
+    log: config.log, which names the dashboards; None: there are none.
+    config: nested dict that they show.
 
   Returns:
-    (list of writers, function that says a line to people).
+    (list of writer.Writer, function that says a line to people).
   """
   made, say = [], print
   known = registry.of("writer")
   for name in known.entries:
-    try:
-      writer = known(name)(workdir, total_steps=total_steps, first_step=first_step)
-    except ImportError:
-      continue
-    made.append(writer)
-    say = getattr(writer, "say", say)
+    made.append(known(name)(workdir, total_steps=total_steps, first_step=first_step))
+    say = getattr(made[-1], "say", say)
+  if log is not None:
+    made += start.open_dashboards(workdir, names=log.dashboards, project=log.project,
+                                  config=config, first_step=first_step, say=say)
   return made, say
 
 
-class JsonLines:
+class JsonLines(writer.Writer):
   """Appends one row per call to `metrics.jsonl`; the record of a run."""
 
   def __init__(self, workdir, *, total_steps, first_step):
@@ -117,7 +120,7 @@ def mean_rows(rows, names, last_step):
   return {name: total / updates[name] for name, total in sums.items()}
 
 
-class Console:
+class Console(writer.Writer):
   """One line per report on the terminal and in `log.txt`."""
 
   def __init__(self, workdir, *, total_steps, first_step):
@@ -138,22 +141,6 @@ class Console:
     words += [f"{metric.name.removeprefix('train/')} {_shown(metric)}" for metric in metrics
               if metric.is_shown and metric.name != "speed/seconds_left"]
     self.say(" · ".join(words))
-
-
-class TensorBoard:
-  """Scalars for TensorBoard, if tensorboardX is installed."""
-
-  def __init__(self, workdir, *, total_steps, first_step):
-    import tensorboardX  # optional
-
-    del total_steps, first_step
-    self._writer = tensorboardX.SummaryWriter(str(files.path(workdir) / "tensorboard"))
-
-  def write(self, step, metrics):
-    """Writes every value as a scalar."""
-    for metric in metrics:
-      self._writer.add_scalar(metric.name, metric.value, step)
-    self._writer.flush()
 
 
 def _shown(metric):

@@ -131,3 +131,15 @@ def test_features_that_are_not_finite_give_nan_and_no_figure():
 def test_wrong_options_are_refused(tiny_data, options, text):
   with pytest.raises(errors.UserError, match=text):
     make(tiny_data, **options)
+
+
+def test_points_are_the_features_with_the_names_of_their_labels():
+  pytest.importorskip("sklearn")
+  rows = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
+  runner = embedding_map.Runner(lambda params: rows, np.array([0, 4, 0, 4, 4, 0]),
+                                {0: "Apis", 4: "Bombus"}, method="pca")
+  assert len(runner.points()[0]) == len(runner.points()[1]) == 0
+  list(runner.run(None))
+  found, names = runner.points()
+  assert np.array_equal(found, rows)
+  assert names == ["Apis", "Bombus", "Apis", "Bombus", "Bombus", "Apis"]

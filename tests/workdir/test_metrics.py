@@ -1,8 +1,7 @@
 import json
 import sys
 
-import pytest
-
+from dnajax.config import experiment
 from dnajax.shell import files
 from dnajax.shell.metric import Metric
 from dnajax.workdir import metrics
@@ -63,28 +62,8 @@ def test_means_are_over_updates():
   assert metrics.mean_rows(found, ("a", "b", "c"), 6) == {"a": 2.0, "b": 1.0}
 
 
-def test_a_writer_whose_package_is_missing_is_left_out(tmp_path, monkeypatch):
+def test_without_dashboards_there_are_the_record_and_the_console(tmp_path, monkeypatch):
   monkeypatch.setitem(sys.modules, "tensorboardX", None)
-  writers, _ = metrics.open_writers(tmp_path, total_steps=1, first_step=None)
+  writers, _ = metrics.open_writers(tmp_path, total_steps=1, first_step=None,
+                                    log=experiment.Log())
   assert [type(writer) for writer in writers] == [metrics.JsonLines, metrics.Console]
-
-
-def test_tensorboard_gets_every_value(tmp_path, monkeypatch):
-  written = []
-
-  class SummaryWriter:
-    def __init__(self, directory):
-      assert directory == str(tmp_path / "tensorboard")
-
-    def add_scalar(self, *values):
-      written.append(values)
-
-    def flush(self):
-      pass
-
-  fake = type(sys)("tensorboardX")
-  fake.SummaryWriter = SummaryWriter
-  monkeypatch.setitem(sys.modules, "tensorboardX", fake)
-  writer = metrics.TensorBoard(tmp_path, total_steps=1, first_step=None)
-  writer.write(3, ROW[:2])
-  assert written == [("train/loss", pytest.approx(1.23456), 3), ("train/accuracy", 0.5, 3)]
