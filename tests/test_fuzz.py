@@ -14,8 +14,8 @@ from data_pipelines.barcodes import ingest as barcodes
 from data_pipelines.genome import ingest as genome
 from data_pipelines.labelled import ingest as labelled
 from data_pipelines.spool import Spool
-from dnajax import embed
 from dnajax.config import experiment, overrides
+from dnajax.inference import sources
 from dnajax.shell import errors
 from dnajax.workdir import checkpointing
 from tests import tiny
@@ -48,7 +48,8 @@ def limits(what, longest=1000):
 
 
 def _embed(path, folder):
-  return list(embed.read_pairs(path))
+  with sources.opened([path]) as source:
+    return list(source.records())
 
 
 def _npmi(path, folder):

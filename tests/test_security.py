@@ -96,7 +96,7 @@ def requirements():
   tree = ast.parse((ROOT / "setup.py").read_text("utf-8"))
   listed = next(k.value for node in ast.walk(tree) if isinstance(node, ast.Call)
                 for k in node.keywords if k.arg == "install_requires")
-  return [re.match(r"[\w-]+", item.value)[0] for item in listed.elts]
+  return [re.match(r"[\w.-]+", item.value)[0] for item in listed.elts]
 
 
 @pytest.mark.parametrize("package", requirements())

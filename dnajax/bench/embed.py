@@ -5,8 +5,9 @@ import importlib.util
 import jax
 import numpy as np
 
-from dnajax.bench import timing, train
+from dnajax.bench import timing
 from dnajax.config import plan as plan_lib
+from dnajax.data import random_split
 from dnajax.inference import buckets, encode
 from dnajax.inference import embedder as embedder_lib
 from dnajax.models import hugging_face
@@ -34,7 +35,7 @@ def measure(values, *, rounds):
   Returns:
     dict of figures; sequences/s, GFLOP/s, ratios.
   """
-  plan = plan_lib.make(values, split=train.RandomSplit())
+  plan = plan_lib.make(values, split=random_split.RandomSplit())
   tokenizer, encoder = plan.tokenizer, plan.model.encoder
   trained = load.Trained(step=0, model=plan.model, params=plan.initial_params(),
                          meta={**plan.meta, "cleaning": {}}, is_best=False)

@@ -44,14 +44,9 @@ def run(values, workdir, *, profile_steps=0):
   workdir = files.path(workdir)
   plan = plan_lib.make(values, own_config=resume.own_config(workdir))
   workdir.mkdir(parents=True, exist_ok=True)
-<<<<<<< HEAD
-  with lock.held(workdir):
-    room.check(plan)
-    return _run(plan, workdir, profile_steps)
-=======
   with lock.held(workdir), contextlib.ExitStack() as at_end:
+    room.check(plan)
     return _run(plan, workdir, profile_steps, at_end)
->>>>>>> w/watching
 
 
 def _run(plan, workdir, profile_steps, at_end):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tiny
 
-from dnajax import embed
+import dnajax
 from dnajax.config import build
 from dnajax.hugging_face import exporting, model_card
 from dnajax.models import safetensors_files
@@ -58,7 +58,7 @@ def test_transformers_gives_the_embeddings_that_dnajax_gives(workdir, folder):
   code = re.search(r"```python\n(.*?)```", card, re.S)[1].replace('"mine"', repr(str(folder)))
   found = {}
   exec(code, found)
-  ours = embed.load(workdir).embed(found["sequences"])
+  ours = dnajax.load(workdir).embed(found["sequences"])
   assert np.abs(ours - found["embeddings"].numpy()).max() <= 1e-5
   del torch, transformers
 

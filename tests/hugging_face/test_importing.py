@@ -8,7 +8,7 @@ import hugging_face_folders as folders
 import numpy as np
 import pytest
 
-from dnajax import embed
+import dnajax
 from dnajax.hugging_face import exporting, sources
 from dnajax.models import safetensors_files
 from dnajax.shell import errors
@@ -41,7 +41,7 @@ def test_random_weights_come_back_bit_for_bit_through_a_workdir(kind, tmp_path):
   folders.convert(tmp_path / "back", tmp_path / "again")
   first, again = (load.load(tmp_path / name) for name in ("w", "again"))
   assert first.model.to_dict() == again.model.to_dict()
-  vectors = [embed.load(tmp_path / name).embed(["ACGTACGTAGCC", "ACNACGT"])
+  vectors = [dnajax.load(tmp_path / name).embed(["ACGTACGTAGCC", "ACNACGT"])
              for name in ("w", "again")]
   assert np.isfinite(vectors[0]).all()
   np.testing.assert_array_equal(*vectors)

@@ -39,7 +39,9 @@ def start(local, **variables):
   return subprocess.Popen(
       ["bash", fakes.LAUNCH / "multi_gpu.sh", "--hosts=node1,me@node2", "--grace_seconds=10", "--",
        *TRAINING], env=local.environment() | variables, cwd=fakes.ROOT, text=True,
-      stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+      stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+      # A shell cannot trap what it was started to ignore, as programs in the background are.
+      preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
 
 
 def wait_for(paths):

@@ -110,7 +110,7 @@ def test_logits_of_a_tied_head_do_not_depend_on_the_mesh():
   mesh = partitioning.make_mesh(dict(data=2, fsdp=2, tensor=2))
   _, sharding = partitioning.abstract_and_sharding(
       lambda: model.init(jax.random.key(0), builders.inputs_of(batch))["params"], mesh)
-  assert sharding["head"]["bias"].spec == jax.sharding.PartitionSpec("tensor")
+  assert sharding["head"]["bias"].spec == jax.sharding.PartitionSpec(("tensor", "fsdp"))
   params = jax.tree.map(jax.device_put, params, sharding)
   batch = jax.device_put(batch, partitioning.batch_sharding(mesh))
   with partitioning.use(mesh):

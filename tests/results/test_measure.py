@@ -150,10 +150,10 @@ def test_another_data_set_than_in_training_is_pointed_out(workdir, tmp_path, tin
   assert "cleaned otherwise" in said[1] and "'trim': 'otherwise'" in said[1]
 
 
-@pytest.mark.parametrize("item", ["params", "state", "meta"])
+@pytest.mark.parametrize("item", ["params", "meta"])
 @pytest.mark.parametrize("damage", ["emptied", "removed"])
 def test_a_run_with_a_damaged_checkpoint_says_which_and_what_to_do(
-    workdir, tmp_path, tiny_data, item, damage):
+    workdir, tmp_path, item, damage):
   copy = tmp_path / "run"
   shutil.copytree(workdir, copy)
   if damage == "removed":
@@ -162,10 +162,6 @@ def test_a_run_with_a_damaged_checkpoint_says_which_and_what_to_do(
     for path in (copy / "checkpoints" / "8" / item).rglob("*"):
       if path.is_file():
         path.write_bytes(b"")
-  with pytest.raises(errors.UserError, match="checkpoints/8.*step 6 is taken"):
-    run.run(tiny.values("barcodemae", tiny_data, total_steps=9), copy)
-  if item == "state":  # not needed for the encoder
-    return
   with pytest.raises(errors.UserError, match="checkpoints/8.*step 6 is taken"):
     measure.evaluate(copy, say=quiet)
 
