@@ -94,7 +94,8 @@ def _players(references, is_novel, report, say):
   report["is_trained_on"] = bool(is_novel.sum() < held_out.ENOUGH)
   if not report["is_trained_on"]:
     return is_novel
-  say(f"The encoder has learned the labels of all but {report['num_novel']:,} of these "
+  say("The encoder has learned the labels of " + (
+      f"all but {report['num_novel']:,} of" if report["num_novel"] else "all") + " these "
       "references: probabilities will be too high for species it does not know. Hold species "
       "out of its training (at best some of them for good), or take an encoder of others.")
   return everything
