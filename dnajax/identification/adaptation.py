@@ -41,7 +41,10 @@ class Adapted:
 
 
 def adapt(base, sequences, labels):
-  """Adapted features for each of SHRINKAGES; none where no taxon has two sequences.
+  """Adapted features for each of SHRINKAGES.
+
+  None where no taxon has two sequences, or where there are fewer sequences than numbers in a
+  row, which say little of how those vary.
 
   Args:
     base: of features.py.
@@ -55,6 +58,8 @@ def adapt(base, sequences, labels):
   if not len(ids) or sizes.max() < 2:
     return []
   rows = base.rows([sequences[i] for i in ids])
+  if len(ids) < rows.shape[1]:
+    return []
   centre = base.mean(rows)
   rows = base.less(rows, centre)
   rows = np.concatenate([np.asarray(rows[i:i + _BLOCK]) for i in range(0, len(ids), _BLOCK)])

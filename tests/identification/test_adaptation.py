@@ -63,6 +63,12 @@ def test_taxa_of_one_sequence_teach_nothing():
   assert adaptation.adapt(Rows(rows), list("0123"), np.array([0, 1, 2, -1])) == []
 
 
+def test_fewer_sequences_than_numbers_in_a_row_teach_nothing():
+  rows = np.random.default_rng(0).normal(size=(6, 7)).astype(np.float32)
+  assert adaptation.adapt(Rows(rows), list("012345"), np.array([0, 0, 0, 1, 1, 1])) == []
+  assert adaptation.adapt(Rows(rows[:, :6]), list("012345"), np.array([0, 0, 0, 1, 1, 1]))
+
+
 @pytest.fixture(scope="module")
 def library():
   return libraries.split(libraries.rows(genera=4, individuals=5), libraries.is_last_species)
@@ -85,6 +91,7 @@ def test_noise_within_genera_is_taken_out_and_an_index_keeps_that(
                     for call, name in zip(one.identify(texts), true, strict=True)])
 
   assert right(made) > right(plain)
+  monkeypatch.setattr(features, "K", 3)
   forced = choice.adapt(references, features.Kmers(), np.ones(len(references.ids), bool),
                         "genus", 0)[1].features
   kmers = fitting.fit(references, [forced], adapt=False, say=said.append)
