@@ -68,9 +68,8 @@ def _run(plan, workdir, profile_steps, at_end):
         log=experiment.log if first_step < total_steps else None)
     for writer in writers:
       at_end.callback(writer.close)
-  for line in damage:
+  for line in (*damage, describe.summary(plan, origin)):
     say(line)
-  say(describe.summary(plan, origin))
   if first_step >= total_steps:
     say(f"Already trained for {first_step} of {total_steps} steps.")
     checkpointer.close()
