@@ -33,10 +33,10 @@ def load(workdir, *, step="best", pooling="mean", layer=-1, centre=False, frames
     UserError: no such checkpoint, pooling or layer, or the checkpoint does not keep what
       `centre` or strand="either" needs.
   """
-  from dnajax.hugging_face import importing
+  from dnajax.hugging_face import opening
   from dnajax.inference import embedder, encode
   from dnajax.workdir import load as load_lib
-  with importing.as_workdir(workdir) as path:
+  with opening.as_workdir(workdir) as path:
     trained = load_lib.load(path, step=step)
   return embedder.Embedder(
       trained, pooling=pooling, layer=layer, centre=centre, frames=frames, strand=strand,

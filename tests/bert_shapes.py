@@ -110,3 +110,25 @@ def inputs(shape, seed=0):
   ids = (bits >> np.uint64(40)).astype(np.int64) % shape.vocab_size
   pad_mask = np.arange(LENGTHS[0]) < np.array(LENGTHS)[:, None]
   return ids.reshape(len(LENGTHS), -1).astype(np.int32), pad_mask
+
+
+def in_torch(shape, config, tensors):
+  """What transformers makes of `inputs`, with config and tensors of the caller.
+
+  Returns:
+    (hidden states [N+1, B, L, D], logits [B, L, C] or None, names of the tensors that were
+    not given).
+  """
+  import torch
+  import transformers
+  model = getattr(transformers, shape.architecture)(config).eval()
+  missing, unexpected = model.load_state_dict(
+      {name: torch.tensor(x) for name, x in tensors.items()}, strict=False)
+  assert not unexpected
+  ids, pad_mask = inputs(shape)
+  with torch.no_grad():
+    result = model(input_ids=torch.tensor(ids).long(), output_hidden_states=True,
+                   attention_mask=torch.tensor(pad_mask).long())
+  logits = getattr(result, "logits", None)
+  return (np.stack([x.numpy() for x in result.hidden_states]),
+          None if logits is None else logits.numpy(), missing)

@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import os
 import shutil
-import tempfile
 import types
 import uuid
 from typing import Any
@@ -65,23 +64,6 @@ def convert(path, workdir, claims, *, values=None, say=print):
       *(f"left out    {line}" for line in [*left_out, *source.left_out]),
       f"workdir     {workdir}, for dnajax.embed, dnajax.identify, dnajax.evaluate and "
       "config.init_from of dnajax.main"]))
-
-
-@contextlib.contextmanager
-def as_workdir(path):
-  """Yields a workdir: the path, or what its weights of Hugging Face were turned into.
-
-  That one is gone afterwards. Errors as of `convert`.
-  """
-  folder = files.path(path)
-  if (folder / "checkpoints").exists() or not any(
-      (folder / name).exists() for name in sources.WEIGHTS):
-    yield path
-    return
-  with tempfile.TemporaryDirectory(prefix="dnajax-") as parent:
-    made = os.path.join(parent, "workdir")
-    convert(path, made, claims_lib.Claims(), say=lambda line: None)
-    yield made
 
 
 def new_folder(path, flag):

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import linalg
 
 from dnajax.data import records
+from dnajax.identification import features
 
 SHRINKAGES = (0.1, 0.5)    # share of the mean variance in every variance
 WIDTH = 512                # numbers that are kept of longer rows
@@ -17,7 +18,7 @@ _MOST_ROWS = 20_000        # of which covariances are taken
 _BLOCK = 4096
 
 
-class Adapted:
+class Adapted(features.Dense):
   """Features of features.py, less a row, times a matrix."""
 
   def __init__(self, base, centre, matrix):
@@ -30,14 +31,6 @@ class Adapted:
     rows = self.base.less(self.base.rows(sequences), self.centre)
     return np.concatenate([np.asarray(rows[i:i + _BLOCK]) @ self.matrix
                            for i in range(0, max(len(sequences), 1), _BLOCK)])
-
-  def mean(self, rows):
-    """[W] mean of rows."""
-    return np.mean(rows, axis=0, dtype=np.float64).astype(np.float32)
-
-  def less(self, rows, centre):
-    """Rows less a row; a row of zeros stays one."""
-    return np.where(rows.any(axis=1, keepdims=True), rows - centre, 0)
 
 
 def adapt(base, sequences, labels):

@@ -65,12 +65,12 @@ def compare(references, features, pool, rank, seed):
   return Choice(features, *_best_weight(candidates, labels[keys], labels[ids]))
 
 
-def adapt(references, features, pool, rank, seed):
+def adapt(references, found, pool, rank, seed):
   """Features as they are and made over for the references, tried on species kept out.
 
   Args:
-    references, features, pool, rank, seed: see `compare`; the species that are kept out are
-      of the pool.
+    references, pool, rank, seed: see `compare`; the species that are kept out are of the pool.
+    found: Choice of the features, tried on the whole pool.
 
   Returns:
     (Choice as they are, Choice of the best adaptation or None, [N] bool: the species that
@@ -78,9 +78,10 @@ def adapt(references, features, pool, rank, seed):
   """
   is_held = held_out.unseen(references, rank, pool, seed)
   kept = np.flatnonzero(~is_held)
-  before = compare(references, features, is_held, rank, seed)
+  before = (found if np.array_equal(is_held, pool) else
+            compare(references, found.features, is_held, rank, seed))
   tried = [compare(references, one, is_held, rank, seed) for one in adaptation.adapt(
-      features, [references.sequences[i] for i in kept], references.names[rank][kept])]
+      found.features, [references.sequences[i] for i in kept], references.names[rank][kept])]
   return before, max(tried, key=lambda one: one.accuracy, default=None), is_held
 
 

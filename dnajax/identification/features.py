@@ -9,7 +9,19 @@ _LONGEST_KMERS = 1500   # base pairs that are counted
 K = 6
 
 
-class Encoder:
+class Dense:
+  """Features whose rows are an array."""
+
+  def mean(self, rows):
+    """[D] mean of rows."""
+    return np.mean(rows, axis=0, dtype=np.float64).astype(np.float32)
+
+  def less(self, rows, centre):
+    """Rows less a row; a row of zeros stays one."""
+    return np.where(rows.any(axis=1, keepdims=True), rows - centre, 0)
+
+
+class Encoder(Dense):
   """Embeddings of a trained encoder."""
   name = "encoder"
 
@@ -21,14 +33,6 @@ class Encoder:
     """[n] str -> [n, D] float32; 0 where nothing can be read."""
     rows = self._embedder.embed(sequences)
     return np.nan_to_num(rows, copy=False)
-
-  def mean(self, rows):
-    """[D] mean of rows."""
-    return np.mean(rows, axis=0, dtype=np.float64).astype(np.float32)
-
-  def less(self, rows, centre):
-    """Rows less a row; a row of zeros stays one."""
-    return np.where(rows.any(axis=1, keepdims=True), rows - centre, 0)
 
 
 class Kmers:

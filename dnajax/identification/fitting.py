@@ -103,7 +103,7 @@ def _players(references, is_novel, report, say):
 
 def _adapt(references, best, pool, rank, seed, report, say):
   """(Choice, who may play queries): of features made over where that helps."""
-  before, after, is_held = choice.adapt(references, best.features, pool, rank, seed)
+  before, after, is_held = choice.adapt(references, best, pool, rank, seed)
   if after is None or not len(before.is_right):
     return best, pool
   is_better = choice.is_better(after, before)

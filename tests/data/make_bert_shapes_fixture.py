@@ -24,17 +24,9 @@ def results(shape):
                                       if key != "model_type"}, attn_implementation="eager")
   if shape.head == "classes":
     config.num_labels = shape.vocab_size - 5
-  model = getattr(transformers, shape.architecture)(config).eval()
-  tensors = {name: torch.tensor(x) for name, x in bert_shapes.tensors(shape).items()}
-  missing, unexpected = model.load_state_dict(tensors, strict=False)
-  assert not unexpected and not [name for name in missing if "position_ids" not in name]
-  ids, pad_mask = bert_shapes.inputs(shape)
-  with torch.no_grad():
-    result = model(input_ids=torch.tensor(ids).long(), output_hidden_states=True,
-                   attention_mask=torch.tensor(pad_mask).long())
-  logits = getattr(result, "logits", None)
-  return (np.stack([x.numpy() for x in result.hidden_states]),
-          None if logits is None else logits.numpy())
+  hidden, logits, missing = bert_shapes.in_torch(shape, config, bert_shapes.tensors(shape))
+  assert not [name for name in missing if "position_ids" not in name]
+  return hidden, logits
 
 
 def main():

@@ -92,8 +92,9 @@ def test_noise_within_genera_is_taken_out_and_an_index_keeps_that(
 
   assert right(made) > right(plain)
   monkeypatch.setattr(features, "K", 3)
-  forced = choice.adapt(references, features.Kmers(), np.ones(len(references.ids), bool),
-                        "genus", 0)[1].features
+  pool = np.ones(len(references.ids), bool)
+  found = choice.compare(references, features.Kmers(), pool, "genus", 0)
+  forced = choice.adapt(references, found, pool, "genus", 0)[1].features
   kmers = fitting.fit(references, [forced], adapt=False, say=said.append)
   index_lib.save(tmp_path, kmers, model="")
   again = index_lib.load(tmp_path)
@@ -112,7 +113,8 @@ def test_species_kept_out_are_whole_and_are_not_seen(library, monkeypatch):
 
   monkeypatch.setattr(adaptation, "adapt", adapt)
   pool = np.ones(len(references.ids), bool)
-  _, after, is_held = choice.adapt(references, features.Kmers(), pool, "genus", 0)
+  found = choice.compare(references, features.Kmers(), pool, "genus", 0)
+  _, after, is_held = choice.adapt(references, found, pool, "genus", 0)
   species = references.names["species"]
   assert after is None and 0 < is_held.sum() < .6 * len(is_held)
   assert not np.isin(species[~is_held], species[is_held]).any()

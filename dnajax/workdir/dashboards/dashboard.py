@@ -46,6 +46,22 @@ class Dashboard:
     """Sends what is left, if anything is kept back."""
 
 
+class Logged(Dashboard):
+  """One whose package has a run that takes rows; `_run` and `_images` are set at the start."""
+
+  def write(self, step, values):
+    """One row."""
+    self._run.log(values, step=step)
+
+  def draw(self, step, images):
+    """Pictures in the row of the step."""
+    self._run.log({name: self._images(image) for name, image in images.items()}, step=step)
+
+  def close(self):
+    """Waits until all is stored or sent."""
+    self._run.finish()
+
+
 class Sent:
   """What a dashboard has been given, in WORKDIR/dashboards/NAME.json.
 

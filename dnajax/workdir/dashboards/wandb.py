@@ -4,7 +4,7 @@ from dnajax.shell import files
 from dnajax.workdir.dashboards import background, dashboard
 
 
-class WeightsAndBiases(dashboard.Dashboard):
+class WeightsAndBiases(dashboard.Logged):
   """A run on the server that `wandb login` knows; WANDB_MODE=offline: files only."""
 
   package = "wandb"
@@ -22,15 +22,3 @@ class WeightsAndBiases(dashboard.Dashboard):
         settings={"console": "off", "login_timeout": 1.0,
                   "init_timeout": background.CLOSE_SECONDS,
                   "finish_timeout": background.CLOSE_SECONDS})
-
-  def write(self, step, values):
-    """One row."""
-    self._run.log(values, step=step)
-
-  def draw(self, step, images):
-    """Pictures in the row of the step."""
-    self._run.log({name: self._images(image) for name, image in images.items()}, step=step)
-
-  def close(self):
-    """Waits until all is sent."""
-    self._run.finish()
