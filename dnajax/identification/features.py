@@ -1,10 +1,13 @@
 """What references are searched by: an encoder's embeddings, or k-mers where those are better."""
 
+import contextlib
+
 import numpy as np
 
 from dnajax.inference import kmer_counts
 from dnajax.tokens import bases as base_codes
 
+_MOST_KNOWN = 40_000   # rows that are kept while a library is fitted
 _LONGEST_KMERS = 1500   # base pairs that are counted
 K = 6
 
@@ -24,15 +27,35 @@ class Dense:
 class Encoder(Dense):
   """Embeddings of a trained encoder."""
   name = "encoder"
+  _known = None   # {sequence: row}
 
   def __init__(self, embedder, name=name):
     """embedder: inference.embedder.Embedder, not centred. name: told apart by it."""
     self._embedder, self.name = embedder, name
 
+  @contextlib.contextmanager
+  def remembering(self):
+    """Meanwhile a sequence is embedded once, unless there are very many."""
+    self._known = {}
+    try:
+      yield
+    finally:
+      self._known = None
+
   def rows(self, sequences):
     """[n] str -> [n, D] float32; 0 where nothing can be read."""
-    rows = self._embedder.embed(sequences)
-    return np.nan_to_num(rows, copy=False)
+    known = self._known
+    if known is None or not sequences:
+      return self._embedded(sequences)
+    new = [text for text in dict.fromkeys(sequences) if text not in known]
+    if len(known) + len(new) > _MOST_KNOWN:
+      return self._embedded(sequences)
+    if new:
+      known.update(zip(new, self._embedded(new), strict=True))
+    return np.stack([known[text] for text in sequences])
+
+  def _embedded(self, sequences):
+    return np.nan_to_num(self._embedder.embed(sequences), copy=False)
 
 
 class Kmers:

@@ -6,11 +6,13 @@ whose whole genus (family, order) is left out, which no name can be right for. H
 those there will be among true queries nobody knows: `Identifier.unknown_share` says it.
 """
 
+import contextlib
 import dataclasses
 
 import numpy as np
 
 from dnajax.identification import calibration, choice, held_out, identifier, shortlist
+from dnajax.identification import features as features_lib
 from dnajax.workdir import meta as meta_lib
 
 PRECISION = 0.95           # share of right ones among the calls that are made by default
@@ -34,6 +36,14 @@ def fit(references, choices, *, is_novel=None, adapt=True, strand="forward", see
     seed: of what plays queries.
     say: called with a line about each step.
   """
+  with contextlib.ExitStack() as meanwhile:
+    for one in choices:
+      if isinstance(one, features_lib.Encoder):
+        meanwhile.enter_context(one.remembering())
+    return _fit(references, choices, is_novel, adapt, strand, seed, say)
+
+
+def _fit(references, choices, is_novel, adapt, strand, seed, say):
   report = {"features": {}}
   pool = _players(references, is_novel, report, say)
   main = held_out.main_rank(references)

@@ -132,3 +132,22 @@ def test_one_choice_is_better_by_more_than_the_error_of_the_difference():
   assert not choice.is_better(a_choice(1, 0, 1, 0), a_choice(0, 1, 1, 0))
   assert not choice.is_better(a_choice(1, 1, 1, 0, 0), a_choice(0, 0, 0, 1, 1))
   assert not choice.is_better(a_choice(), a_choice())
+
+
+def test_a_reference_is_embedded_once_while_a_library_is_fitted(library):
+  class Counting:
+    seen = []
+
+    def embed(self, sequences):
+      self.seen.extend(sequences)
+      rng = np.random.default_rng(0)
+      return np.asarray(features.Kmers().rows(sequences)[0:len(sequences)]) @ rng.normal(
+          size=(4**features.K, 16)).astype(np.float32)
+
+  references, queries = library
+  encoder = features.Encoder(Counting())
+  made = fitting.fit(references, [encoder], say=lambda line: None)
+  assert all(Counting.seen.count(text) == 1 for text in set(references.sequences))
+  before = len(Counting.seen)
+  made.identify([queries[0][1]] * 2)   # afterwards nothing is kept
+  assert len(Counting.seen) > before
