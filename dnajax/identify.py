@@ -35,7 +35,7 @@ def fit(workdir, references, *, columns=None, header_pattern=None, step="best", 
   Raises:
     UserError: wrong files, or no encoder.
   """
-  embedder = _embedder(workdir, step) if workdir else None
+  embedder = dnajax.load(workdir, step=step) if workdir else None
   if isinstance(references, str | os.PathLike):
     references = _read(embedder, str(references), columns, header_pattern)
   return _fit(embedder, references, adapt, strand, say)
@@ -44,11 +44,7 @@ def fit(workdir, references, *, columns=None, header_pattern=None, step="best", 
 def load(index, workdir=None, *, step="best"):
   """The Identifier of an index that the command wrote; see `fit`."""
   from dnajax.identification import index as index_lib
-  return index_lib.load(index, _embedder(workdir, step) if workdir else None)
-
-
-def _embedder(workdir, step):
-  return dnajax.load(workdir, step=step)
+  return index_lib.load(index, dnajax.load(workdir, step=step) if workdir else None)
 
 
 def _read(embedder, path, columns, header_pattern):
@@ -133,7 +129,7 @@ def main(argv):
   from dnajax.identification import approximate, run, tables
   host_memory.keep_freed_memory_on_cpu()
   start = time.perf_counter()
-  embedder = _embedder(FLAGS.workdir, FLAGS.step) if FLAGS.workdir else None
+  embedder = dnajax.load(FLAGS.workdir, step=FLAGS.step) if FLAGS.workdir else None
   references, held_out = None, None
   if FLAGS.references:
     references = _read(embedder, FLAGS.references, _pairs(FLAGS.columns), FLAGS.header_pattern)
@@ -183,7 +179,7 @@ def _methods():
 
 def _others():
   from dnajax.identification import features
-  return {workdir: features.Encoder(_embedder(workdir, FLAGS.step), workdir)
+  return {workdir: features.Encoder(dnajax.load(workdir, step=FLAGS.step), workdir)
           for workdir in FLAGS.compare_workdirs}
 
 

@@ -7,7 +7,7 @@ import tempfile
 
 from etils import epath
 
-from dnajax.shell import errors, files
+from dnajax.shell import errors, files, locks
 
 
 @contextlib.contextmanager
@@ -50,15 +50,9 @@ def _locked(part, target):
   """An open file that no other process has locked; a killed one's lock is gone with it."""
   descriptor = os.open(part, os.O_RDWR | os.O_CREAT, 0o666)
   try:
-    with contextlib.suppress(ImportError):     # Windows has no fcntl
-      import fcntl
-      try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-      except BlockingIOError:
-        raise errors.UserError(f"Another process is writing {target}. Wait for it, or choose "
-                               "another --output.") from None
-      except OSError:                          # a file system without locks
-        pass
+    if locks.take(descriptor) is False:
+      raise errors.UserError(f"Another process is writing {target}. Wait for it, or choose "
+                             "another --output.")
     yield descriptor
   finally:
     os.close(descriptor)

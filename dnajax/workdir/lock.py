@@ -1,23 +1,20 @@
 """One training at a time in a workdir.
 
 The kernel releases the lock of a process that dies, however it dies, so nothing has to be
-cleared away. On NFS it holds between machines (Linux asks the server). Where a file system
-knows no locks it is said, and in a store (gs://, s3://) there are none: there two runs in
-one workdir are not noticed. Evaluating, embedding and identifying need no lock.
+cleared away (`shell.locks`). Where a file system knows no locks it is said, and in a store
+(gs://, s3://) there are none: there two runs in one workdir are not noticed. Evaluating,
+embedding and identifying need no lock.
 """
 
 import contextlib
 import datetime
-import errno
-import fcntl
 import os
 import socket
 
 from dnajax.devices import processes
-from dnajax.shell import errors, files
+from dnajax.shell import errors, files, locks
 
 NAME = ".lock"
-_HAS_NONE = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 
 
 @contextlib.contextmanager
@@ -46,21 +43,18 @@ def _take(workdir, say):
   if files.is_remote(path):
     return None
   file = open(path, "a+", encoding="utf-8")  # stays open
-  try:
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-  except OSError as error:
+  is_mine = locks.take(file)
+  if is_mine is None:
+    file.close()
+    say(f"warning: {path} cannot be locked; see that only one run uses this workdir.")
+    return None
+  if not is_mine:
     file.seek(0)
     holder = file.read(200).strip()
     file.close()
-    if error.errno in _HAS_NONE:
-      say(f"warning: {path} cannot be locked ({error.strerror}); see that only one run "
-          "uses this workdir.")
-      return None
-    if not isinstance(error, BlockingIOError):
-      raise
     raise errors.UserError(
         f"Another run trains in {workdir}: {holder or 'it does not say who'}. Give another "
-        "--workdir, or wait until it has ended.") from error
+        "--workdir, or wait until it has ended.")
   now = datetime.datetime.now().astimezone().isoformat(" ", "seconds")
   file.truncate(0)
   file.write(f"process {os.getpid()} on {socket.gethostname()} since {now}\n")
