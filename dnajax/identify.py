@@ -111,8 +111,9 @@ def define_flags():
                     "for example.")
   flags.DEFINE_integer("threads", None, "Of other programs in --compare; default all cores.",
                        lower_bound=1)
-  flags.DEFINE_bool("adapt", True, "Make the features over for these references, if that finds "
-                    "more genera of species that were kept out of it.")
+  flags.DEFINE_bool("adapt", None, "Make the features over for these references, if that finds "
+                    "more genera of species that were kept out of it. Default: yes, or as the "
+                    "--index was made.")
   flags.DEFINE_bool("approximate", False, "Search a graph of the references (usearch) instead of "
                     "all: for millions of them.")
   flags.DEFINE_bool("overwrite", False, "Replace an existing output or index.")
@@ -136,8 +137,9 @@ def main(argv):
     if FLAGS.compare and not FLAGS.queries:
       references, *held_out = _left_out(embedder, references)
   made = run.prepare(FLAGS.index, embedder, references,
-                     lambda: _fit(embedder, references, FLAGS.adapt, FLAGS.strand, print),
-                     overwrite=FLAGS.overwrite, strand=FLAGS.strand)
+                     lambda: _fit(embedder, references, FLAGS.adapt is not False,
+                                  FLAGS.strand, print),
+                     overwrite=FLAGS.overwrite, adapt=FLAGS.adapt, strand=FLAGS.strand)
   made = dataclasses.replace(
       made, unknown_share=FLAGS.unknown_share,
       graph=approximate.Graph(made.keys) if FLAGS.approximate else None)

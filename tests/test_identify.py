@@ -56,6 +56,9 @@ def test_names_of_queries_and_an_index_that_gives_the_same(folder, tiny_data):
   code, out, err = call(folder, "--workdir=run", "--index=index", "--references=fewer.tsv",
                         "--queries=queries.fasta", "--output=stale.tsv")
   assert code == 2 and "index of other references" in err and "--overwrite" in err
+  code, out, err = call(folder, "--workdir=run", "--index=index", "--noadapt",
+                        "--queries=queries.fasta", "--output=other.tsv")
+  assert code == 2 and "was made with --adapt" in err and not (folder / "other.tsv").exists()
   assert not (folder / "stale.tsv").exists()
 
 

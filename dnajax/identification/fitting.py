@@ -44,7 +44,7 @@ def fit(references, choices, *, is_novel=None, adapt=True, strand="forward", see
 
 
 def _fit(references, choices, is_novel, adapt, strand, seed, say):
-  report = {"features": {}}
+  report = {"features": {}, "adapt": adapt}
   pool = _players(references, is_novel, report, say)
   main = held_out.main_rank(references)
   best = None

@@ -12,7 +12,8 @@ from dnajax.shell import errors, files
 from dnajax.workdir import load as load_lib
 
 
-def prepare(directory, embedder, references, fit, *, overwrite=False, strand="forward"):
+def prepare(directory, embedder, references, fit, *, overwrite=False, adapt=None,
+            strand="forward"):
   """An Identifier: from an index, or fitted and then kept in one.
 
   Args:
@@ -21,18 +22,25 @@ def prepare(directory, embedder, references, fit, *, overwrite=False, strand="fo
     references: references.References; None if there is only the index.
     fit: () -> Identifier of them.
     overwrite: whether the index of other references, or of another encoder, is replaced.
+    adapt: as it was asked of `fit`; None: nobody asked, an index is taken as it is.
     strand: of the queries.
 
   Raises:
-    UserError: the index is of other references or of another encoder.
+    UserError: the index is of other references or of another encoder, or was adapted
+      where that is not wanted, or the reverse.
   """
   has_index = bool(directory) and (files.path(directory) / index.SUMMARY).exists()
   if references is None or (has_index and not overwrite):
-    if references is not None and (
-        index.read_about(directory)["references"] != references.fingerprint()):
+    about = index.read_about(directory)
+    remedy = "Add --overwrite to make it again, or give another --index."
+    if references is not None and about["references"] != references.fingerprint():
       raise errors.UserError(
-          f"{directory} is an index of other references than --references has now. Add "
-          "--overwrite to make it again, or give another --index.")
+          f"{directory} is an index of other references than --references has now. {remedy}")
+    if adapt is not None and about["report"]["adapt"] != adapt:
+      made_with = "--adapt" if about["report"]["adapt"] else "--noadapt"
+      raise errors.UserError(f"The index {directory} was made with {made_with}. "
+                             + (remedy if references else "Leave the flag away, or make the "
+                                "index again: --references=FILE --overwrite."))
     return dataclasses.replace(index.load(directory, embedder), strand=strand)
   made = fit()
   if directory:

@@ -77,9 +77,10 @@ def lineages(candidates, scores, names):
     names: {rank: [N] int32 of the references, -1 = none}, high to low.
 
   Returns:
-    {rank: (label [Q] int32, -1 where none has one; evidence [Q, 3] float64: the score of
+    {rank: (label [Q] int32, -1 where none has one; evidence [Q, 4] float64: the score of
     the candidate that gives it; by how much that is above the best one of another label
-    (above the last candidate, where all agree); its cosine)}.
+    (above the last candidate, where all agree); its cosine; the share of the candidates
+    that have the label)}.
   """
   rows = np.arange(len(scores))
   fits = np.isfinite(scores)
@@ -95,6 +96,7 @@ def lineages(candidates, scores, names):
     top = np.where(has, scores[rows, best], 0)
     margin = np.where(has, top - np.where(np.isfinite(others), others, last), 0)
     cosine = np.where(has, candidates.cosines[rows, best], 0)
-    found[rank] = label.astype(np.int32), np.stack([top, margin, cosine], axis=1)
+    share = ((labels == label[:, None]) & has[:, None]).mean(axis=1)
+    found[rank] = label.astype(np.int32), np.stack([top, margin, cosine, share], axis=1)
     fits = fits & ((labels == label[:, None]) | (labels < 0) | ~has[:, None])
   return found
