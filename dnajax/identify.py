@@ -70,7 +70,7 @@ def _fit(embedder, references, adapt, strand, say):
 def define_flags():
   """Flags of the command; not at import, where several commands would clash."""
   from data_pipelines import formats
-  from dnajax.identification import call_files, comparison, identifier
+  from dnajax.identification import call_files, comparison
   kinds = formats.in_words()
   flags.DEFINE_string("workdir", None, "Directory of a training run, whose encoder is used if "
                       "k-mers are not better on these references. Without it: k-mers.")
@@ -87,9 +87,9 @@ def define_flags():
   flags.DEFINE_float("min_probability", None, "Names below it are left empty; 0 calls always. "
                      "Default: for each rank where 95 % of such calls are right.",
                      lower_bound=0, upper_bound=1)
-  flags.DEFINE_float("unknown_share", identifier.UNKNOWN, "Share of the queries whose genus no "
-                     "reference is of; probabilities depend on it.", lower_bound=0.001,
-                     upper_bound=0.999)
+  flags.DEFINE_float("unknown_share", None, "Share of the queries whose genus no reference is "
+                     "of; probabilities depend on it. Default: estimated from the queries.",
+                     lower_bound=0.001, upper_bound=0.999)
   flags.DEFINE_integer("num_hits", 5, "References of each query in --format=blast6.",
                        lower_bound=1)
   flags.DEFINE_enum("strand", "forward", ["forward", "reverse", "either"], "Of the queries: as "
@@ -109,6 +109,7 @@ def define_flags():
   flags.DEFINE_list("compare_workdirs", [], "Runs whose encoders --compare puts beside the "
                     "rest, by their nearest reference: a k-mer bag trained on this library, "
                     "for example.")
+  flags.DEFINE_integer("seed", 0, "Of what --compare leaves out of the references.")
   flags.DEFINE_integer("threads", None, "Of other programs in --compare; default all cores.",
                        lower_bound=1)
   flags.DEFINE_bool("adapt", None, "Make the features over for these references, if that finds "
@@ -141,7 +142,7 @@ def main(argv):
                                   FLAGS.strand, print),
                      overwrite=FLAGS.overwrite, adapt=FLAGS.adapt, strand=FLAGS.strand)
   made = dataclasses.replace(
-      made, unknown_share=FLAGS.unknown_share,
+      made, shares=_shares(made.references.ranks),
       graph=approximate.Graph(made.keys) if FLAGS.approximate else None)
   print(f"{len(made.references.ids):,} references ready after "
         f"{time.perf_counter() - start:.0f} s")
@@ -158,13 +159,20 @@ def main(argv):
         batch_size=FLAGS.batch_size)
 
 
+def _shares(ranks):
+  """{rank: share of queries of unknown taxa} as --unknown_share says it, or None."""
+  if FLAGS.unknown_share is None:
+    return None
+  return {rank: FLAGS.unknown_share for rank in ranks if rank != "species"}
+
+
 def _left_out(embedder, everything):
   """(references without some taxa, what was left out: sequences, their names)."""
   from dnajax.identification import fitting, held_out, novelty
   is_novel = fitting.novel(everything, embedder.trained.meta) if embedder else None
   if is_novel is not None and is_novel.sum() < held_out.ENOUGH:
     is_novel = None
-  kept, ids = novelty.hold_out(everything, allowed=is_novel)
+  kept, ids = novelty.hold_out(everything, allowed=is_novel, seed=FLAGS.seed)
   names = {rank: column[ids] for rank, column in everything.names.items()}
   return kept, [everything.sequences[i] for i in ids], novelty.wanted(kept, names)
 

@@ -5,6 +5,8 @@ import dataclasses
 import numpy as np
 
 _RIDGE = 1e-3
+_PRIOR = 20       # queries that a share taken beforehand counts as
+_EM_STEPS = 100
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -81,6 +83,22 @@ class Rank:
     odds = said / (1 - said) * (1 - self.share) / self.share * (1 - unknown) / unknown
     known = odds / (1 + odds)
     return known, known * self.found.probability(evidence)
+
+
+  def unknown_share(self, evidence, weights, prior):
+    """Share of some queries whose taxon the references lack, so that it is the one their
+    probabilities say (Saerens, Latinne and Decaestecker 2002, section 2.2: EM).
+
+    Args:
+      evidence: [n, F].
+      weights: [n], what each of them counts.
+      prior: share that is taken for as many as _PRIOR queries beside them.
+    """
+    share = prior
+    for _ in range(_EM_STEPS):
+      unknown = 1 - self.probabilities(evidence, share)[0]
+      share = (weights @ unknown + _PRIOR * prior) / (weights.sum() + _PRIOR)
+    return float(share)
 
 
 def fit_rank(evidence, is_right, unknown):

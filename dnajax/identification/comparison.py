@@ -6,7 +6,8 @@ import time
 
 import numpy as np
 
-from dnajax.identification import calibration, programs
+from dnajax.data import records
+from dnajax.identification import calibration, identifier, programs, shortlist
 from dnajax.identification import features as features_lib
 from dnajax.inference import neighbors
 
@@ -43,12 +44,14 @@ def answer(made, queries, method, *, threads=None, others=None):
   start = time.perf_counter()
   taxa = made.references.names
   if method == "identify":
-    candidates = [made.candidates(queries[i:i + _BATCH], pad_to=min(_BATCH, len(queries)))
-                  for i in range(0, len(queries), _BATCH)]
-    parts = [made.probabilities(one, [len(text) for text in queries[i * _BATCH:][:_BATCH]])
-             for i, one in enumerate(candidates)]
-    names, likely, known = ({rank: np.concatenate([part[which][rank] for part in parts])
-                             for rank in taxa} for which in (0, 1, 2))
+    candidates = shortlist.concatenate([
+        made.candidates(queries[i:i + _BATCH], pad_to=min(_BATCH, len(queries)))
+        for i in range(0, len(queries), _BATCH)])
+    lengths = np.array([len(text) for text in queries])
+    if made.shares is None:
+      some = records.fixed_sample(len(queries), identifier.SAMPLE)
+      made = made.expecting(candidates[some], lengths[some])
+    names, likely, known = made.probabilities(candidates, lengths)
     return Answers(names, known, time.perf_counter() - start, likely), None
   if method == "sintax":
     found, reason = programs.sintax(queries, made.references.sequences, taxa, threads=threads)

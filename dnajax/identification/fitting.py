@@ -3,7 +3,7 @@
 For the call of a rank, references play queries whose own taxon of the next lower rank is
 left out: species for the genus, genera for the family, families for the order; and others
 whose whole genus (family, order) is left out, which no name can be right for. How many of
-those there will be among true queries nobody knows: `Identifier.unknown_share` says it.
+those there are among true queries is estimated from them, see `Identifier.expecting`.
 """
 
 import contextlib

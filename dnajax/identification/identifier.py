@@ -9,6 +9,7 @@ import numpy as np
 
 from data_pipelines import cleaning as cleaning_lib
 from data_pipelines import kmer_text
+from dnajax.data import records
 from dnajax.identification import shortlist
 from dnajax.inference import strands
 from dnajax.shell import errors
@@ -16,6 +17,7 @@ from dnajax.tokens import bases as base_codes
 
 UNKNOWN = 0.05         # share of the queries whose genus (family, …) no reference is of
 UNKNOWN_SPECIES = 0.5  # most species of animals have no barcode
+SAMPLE = 1_000         # queries that say how many there are of unknown taxa
 TYPICAL = 658          # base pairs of a barcode; only a unit of lengths
 _SHORTEST = 30         # base pairs of a query of which anything is said
 _MOST_PROFILED = 10_000  # references that say what the right strand looks like
@@ -60,9 +62,9 @@ class Identifier:
     report: what was found when the library was searched against itself, JSON-serialisable.
     strand: "forward", "reverse" or "either", see `inference.strands`.
     cleaning: of the queries' letters.
-    unknown_share: of the queries, how many are taken to be of a taxon that the references
-      lack, at each rank above the species, among those that they lack one rank below;
-      species: UNKNOWN_SPECIES.
+    shares: {rank: of the queries, how many are taken to be of a taxon that the references
+      lack, among those that they lack one rank below}; None: UNKNOWN and UNKNOWN_SPECIES,
+      until `expecting` has seen queries, of which `identify` takes care.
     graph: approximate.Graph of the references; None: the search is exact.
   """
   references: object
@@ -75,7 +77,7 @@ class Identifier:
   report: dict
   strand: str = "forward"
   cleaning: cleaning_lib.Cleaning = cleaning_lib.Cleaning()
-  unknown_share: float = UNKNOWN
+  shares: dict | None = None
   graph: object = None
 
   def identify(self, sequences, *, ids=None, min_probability=None, batch_size=512):
@@ -92,8 +94,10 @@ class Identifier:
       List of Call.
     """
     ids = [str(i) for i in range(len(sequences))] if ids is None else ids
-    return list(self.stream(zip(ids, sequences, strict=True),
-                            min_probability=min_probability, batch_size=batch_size))
+    pairs = list(zip(ids, sequences, strict=True))
+    made = self.expecting_like([pairs[i] for i in records.fixed_sample(len(pairs), SAMPLE)],
+                               batch_size=batch_size)
+    return list(made.stream(pairs, min_probability=min_probability, batch_size=batch_size))
 
   def stream(self, pairs, *, min_probability=None, batch_size=512):
     """Yields a Call for each (id, sequence), in constant memory; order kept.
@@ -148,8 +152,42 @@ class Identifier:
             {rank: likely[rank] for rank in found}, {rank: known[rank] for rank in found})
 
   def unknown(self, rank):
-    """Share of the queries whose taxon no reference is of."""
-    return UNKNOWN_SPECIES if rank == "species" else self.unknown_share
+    """Share of the queries whose taxon no reference is of, see `shares`."""
+    return (self.shares or {}).get(rank, UNKNOWN_SPECIES if rank == "species" else UNKNOWN)
+
+  def expecting(self, candidates, lengths):
+    """This Identifier with the shares of unknown taxa that some queries look like.
+
+    Args:
+      candidates: shortlist.Candidates of the queries.
+      lengths: [Q] base pairs of them.
+    """
+    shares, below = {}, np.zeros(len(lengths))
+    found = shortlist.lineages(candidates, candidates.scores(self.weight),
+                               self.references.names)
+    for rank, (label, evidence) in reversed(found.items()):
+      if rank in self.calibrators:
+        has = label >= 0
+        evidence = with_length(evidence, lengths)[has]
+        shares[rank] = self.calibrators[rank].unknown_share(
+            evidence, 1 - below[has], self.unknown(rank))
+        known = self.calibrators[rank].probabilities(evidence, shares[rank])[0]
+        below[has] = below[has] + (1 - below[has]) * known
+    return dataclasses.replace(self, shares=shares)
+
+  def expecting_like(self, pairs, *, batch_size=512):
+    """The same by a sample of the queries, [(id, sequence)]; as it is if `shares` are given."""
+    if self.shares is not None or not self.calibrators:
+      return self
+    texts = [text.decode("ascii", "replace") for text in self._turn(
+        [self._clean(*pair) for pair in pairs])[0]]
+    texts = [text for text in texts if _is_read(text)]
+    if not texts:
+      return self
+    size = min(batch_size, len(texts))
+    candidates = shortlist.concatenate([
+        self.candidates(texts[i:i + size], pad_to=size) for i in range(0, len(texts), size)])
+    return self.expecting(candidates, np.array([len(text) for text in texts]))
 
   def _turn(self, bases):
     if self.strand == "forward":
@@ -180,7 +218,7 @@ class Identifier:
     scores = candidates.scores(self.weight)
     order = np.argsort(-scores, axis=1, kind="stable")
     for q, (name, text) in enumerate(zip(ids, texts, strict=True)):
-      is_read = sum(map(text.count, "ACGT")) >= _SHORTEST
+      is_read = _is_read(text)
       names = {rank: self.references.name(rank, column[q]) if is_read else ""
                for rank, column in labels.items()}
       values = {rank: float(column[q]) if is_read else 0.0 for rank, column in likely.items()}
@@ -190,6 +228,10 @@ class Identifier:
                float(candidates.identities[q, m]), int(candidates.overlaps[q, m]))
               for m in order[q] if np.isfinite(scores[q, m]) and is_read]
       yield Call(name, names, values, called, hits, len(text), is_reversed[q])
+
+
+def _is_read(text):
+  return sum(map(text.count, "ACGT")) >= _SHORTEST
 
 
 def with_length(evidence, lengths):

@@ -7,7 +7,8 @@ import time
 import tqdm
 
 from data_pipelines import sequences
-from dnajax.identification import call_files, index
+from dnajax.data import records
+from dnajax.identification import call_files, identifier, index
 from dnajax.shell import errors, files
 from dnajax.workdir import load as load_lib
 
@@ -70,6 +71,7 @@ def identify_file(made, queries, output, *, columns=None, kind="tsv", min_probab
                                    delay=2, leave=False))
   start = time.perf_counter()
   called, num_unread, num_reversed = collections.Counter(), 0, 0
+  made = made.expecting_like(_sample(read(), total), batch_size=batch_size)
   pairs = ((record.id, record.sequence) for record in read())
   calls = made.stream(pairs, min_probability=min_probability,
                       batch_size=max(1, min(batch_size, total)))
@@ -90,6 +92,12 @@ def identify_file(made, queries, output, *, columns=None, kind="tsv", min_probab
   return found
 
 
+def _sample(queries, total):
+  """[(id, sequence)] of some of them."""
+  chosen = set(records.fixed_sample(total, identifier.SAMPLE).tolist())
+  return [(record.id, record.sequence) for i, record in enumerate(queries) if i in chosen]
+
+
 def _say(made, found, num_reversed, output):
   total = found["num_queries"]
   print(f"{total:,} queries in {found['seconds']:.1f} s, "
@@ -98,6 +106,10 @@ def _say(made, found, num_reversed, output):
     print(f"{found['num_unread']:,} queries have too few known bases to be compared")
   if num_reversed:
     print(f"{num_reversed:,} queries were turned")
+  if made.shares:
+    print("taken to be of taxa without a reference, of those without one a rank below: "
+          + ", ".join(f"{rank} {made.shares[rank]:.0%}" for rank in made.references.ranks
+                      if rank in made.shares))
   for rank, number in found["called"].items():
     known = made.report["ranks"].get(rank)
     print(f"  {rank:<10} called {number / total:6.1%}" + (

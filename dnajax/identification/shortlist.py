@@ -19,6 +19,11 @@ class Candidates:
   identities: np.ndarray  # [Q, M] float32, at least LEAST
   overlaps: np.ndarray    # [Q, M] int32, base pairs
 
+  def __getitem__(self, queries):
+    """Candidates of some of the queries."""
+    return Candidates(*(getattr(self, field.name)[queries]
+                        for field in dataclasses.fields(self)))
+
   def scores(self, weight):
     """[Q, M] float64: identity + weight · cosine; -inf where there is none.
 
@@ -28,6 +33,12 @@ class Candidates:
       return self.cosines.astype(np.float64)
     out = self.identities + weight * np.where(np.isfinite(self.cosines), self.cosines, 0.0)
     return np.where(np.isfinite(self.cosines), out, -np.inf)
+
+
+def concatenate(parts):
+  """Candidates of several lists of queries, one after the other."""
+  return Candidates(*(np.concatenate([getattr(one, field.name) for one in parts])
+                      for field in dataclasses.fields(Candidates)))
 
 
 def search(rows, keys, *, groups=None, graph=None, depth=DEPTH):

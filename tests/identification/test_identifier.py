@@ -185,8 +185,24 @@ def test_left_out_taxa_are_wholly_left_out_and_are_queries():
 def test_the_more_queries_are_of_unknown_genera_the_less_likely_is_a_name(library):
   made, queries, _ = library
   said = [[call.probabilities["genus"] for call in dataclasses.replace(
-      made, unknown_share=share).identify(queries)] for share in (.001, .05, .5, .99)]
+      made, shares={"genus": share}).identify(queries)] for share in (.001, .05, .5, .99)]
   assert (np.diff(np.array(said), axis=0) <= 0).all() and np.mean(said[3]) < np.mean(said[0])
+
+
+def test_the_share_of_unknown_genera_is_estimated_from_the_queries(library):
+  """Queries with their genus in the library, and some without: the estimate follows."""
+  made, queries, names = library
+  genera = {name["genus"] for name in names}
+  lost = sorted(genera)[: len(genera) // 2]
+  column = made.references.names["genus"]
+  gone = {made.references.vocabularies["genus"].index(name) for name in lost}
+  fewer = fitting.fit(novelty.subset(made.references, np.flatnonzero(
+      ~np.isin(column, list(gone)))), [made.features], say=lambda line: None)
+  has = np.array([name["genus"] not in lost for name in names])
+  shares = [fewer.expecting_like(list(enumerate(np.array(queries)[chosen]))).shares["genus"]
+            for chosen in (has, np.ones(len(has), bool), ~has)]
+  assert shares[0] < shares[1] < shares[2] and shares[0] < .2
+  assert dataclasses.replace(made, shares={}).expecting_like([("a", queries[0])]).shares == {}
 
 
 def test_a_comparison_scores_known_names_and_ranks_unknown_ones(library):

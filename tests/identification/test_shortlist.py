@@ -46,7 +46,8 @@ def test_evidence_is_the_score_and_its_lead_over_another_name():
     others = scores[q][(names >= 0) & (names != label[q]) & np.isfinite(scores[q])]
     lead = mine - (others.max() if len(others) else scores[q][np.isfinite(scores[q])].min())
     cosine = candidates.cosines[q][scores[q] == mine][0]
-    np.testing.assert_allclose(evidence[q], [mine, lead, cosine], atol=1e-7)
+    share = (names == label[q]).sum() / len(names)
+    np.testing.assert_allclose(evidence[q], [mine, lead, cosine, share], atol=1e-7)
 
 
 def test_scores_mix_identity_and_cosine_and_leave_out_what_is_not_there():
