@@ -14,6 +14,8 @@ from dnajax.inference import encode
 from dnajax.training import run
 from dnajax.workdir import metrics
 
+NUM_DEVICES = 8
+
 
 def train_losses(values, workdir):
   run.run(values, workdir)

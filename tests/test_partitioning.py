@@ -6,6 +6,8 @@ from flax import linen as nn
 from dnajax.devices import partitioning
 from dnajax.shell import errors
 
+NUM_DEVICES = 8
+
 
 def test_minus_one_takes_the_remaining_devices():
   mesh = partitioning.make_mesh(dict(data=-1, fsdp=2, tensor=2))

@@ -46,7 +46,7 @@ def test_a_batch_that_does_not_fit_is_refused_before_it_is_begun(
   asked = []
   monkeypatch.setattr(host_memory, "available_bytes", lambda: asked.append(1) or 2**40)
   run.run(tiny_config(has_evals=False, total_steps=2), tmp_path / "fits")
-  monkeypatch.setattr(host_memory, "available_bytes", lambda: 2**20)
+  monkeypatch.setattr(host_memory, "available_bytes", lambda: 2**10)
   with pytest.raises(errors.UserError, match="config.batch_size=.* GiB on each device"):
     run.run(tiny_config(has_evals=False, total_steps=2), tmp_path / "w")
   assert asked and not (tmp_path / "w/checkpoints").exists()

@@ -12,6 +12,8 @@ from dnajax.tokens import bases as base_codes
 from dnajax.tokens import tokenizer as tokenizer_lib
 from dnajax.tokens import vocabulary
 
+NUM_DEVICES = 8
+
 
 def test_logits_are_the_head_at_the_scored_positions():
   ids, pad_mask, is_masked = builders.sentences()

@@ -16,6 +16,7 @@ from dnajax.shell import errors, parts
 from dnajax.tokens import tokenizer, vocabulary
 from dnajax.training.losses import identity, pairs, supervised_contrastive, triplet, vicreg
 
+NUM_DEVICES = 8
 LABELS = np.array([0, 1, 0, -1, 1, 2, 0, -1])  # class 2 has no second
 PAIRS = pairs.Pairs(rank="genus", head_width=5, head_dropout=0.0)
 TRIPLET = triplet.Triplet(rank="genus", margin=0.3)

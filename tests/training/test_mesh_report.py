@@ -10,6 +10,8 @@ from dnajax.config import plan as plan_lib
 from dnajax.data import random_split
 from dnajax.training import mesh_report
 
+NUM_DEVICES = 8
+
 
 @functools.cache
 def measured(data, fsdp, tensor):
