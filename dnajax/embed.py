@@ -103,6 +103,7 @@ def define_flags():
       "columns", [], "Columns of a table, as sequence:NAME,id:NAME; default by "
       "the names that known layouts use.")
   flags.DEFINE_alias("column", "columns")
+  flags.DEFINE_list("mesh", [], command_line.MESH_HELP)
   flags.DEFINE_bool("overwrite", False, "Replace an existing output.")
 
 
@@ -152,7 +153,8 @@ def _embed(share):
     signal.signal(signal.SIGTERM, _ask)   # behind JAX, which has a handler of its own
     embedder = dnajax.load(
         FLAGS.workdir, step=FLAGS.step, pooling=FLAGS.pooling, layer=FLAGS.layer,
-        centre=FLAGS.centre, frames=FLAGS.frames, strand=FLAGS.strand, windows=FLAGS.windows)
+        centre=FLAGS.centre, frames=FLAGS.frames, strand=FLAGS.strand, windows=FLAGS.windows,
+        mesh=command_line.mesh(FLAGS.mesh))
     num_sequences, digest = source.survey()
     import tqdm
     with tqdm.tqdm(total=num_sequences, unit=" sequences", unit_scale=True, mininterval=0.5,
