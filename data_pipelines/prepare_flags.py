@@ -66,8 +66,7 @@ def define():
   flags.DEFINE_integer("min_length", 1, "Base pairs.", lower_bound=1)
   flags.DEFINE_integer("max_length", 0, "Base pairs; 0: no limit.", lower_bound=0)
   flags.DEFINE_integer(
-      "max_record_bp", files.MAX_RECORD_BP, "A longer record is refused instead of being read "
-      "into memory: a damaged file may be one endless line.", lower_bound=1)
+      "max_record_bp", files.MAX_RECORD_BP, files.MAX_RECORD_HELP, lower_bound=1)
   flags.DEFINE_string(
       "max_unknown", "", "Most letters other than ACGT: a share (0.02, 2%) or a number.")
   flags.DEFINE_enum(
