@@ -88,7 +88,7 @@ def open_file(path, kind, ranks, *, num_hits=5):
   path.parent.mkdir(parents=True, exist_ok=True)
   part = path.with_name(f".{path.name}.part-{os.getpid()}")
   try:
-    with part.open("w") as file:
+    with files.named(path), part.open("w", encoding="utf-8") as file:
       if header:
         file.write(header(ranks) + "\n")
       yield lambda call: file.writelines(line + "\n" for line in lines(call, num_hits))
