@@ -153,17 +153,37 @@ def test_names_in_figures_are_no_formulas(tmp_path):
 
 
 def requirements():
-  """Names of the packages that setup.py asks for, without extras."""
+  """{package: least version} that setup.py asks for, without extras."""
   tree = ast.parse((ROOT / "setup.py").read_text("utf-8"))
   listed = next(k.value for node in ast.walk(tree) if isinstance(node, ast.Call)
                 for k in node.keywords if k.arg == "install_requires")
-  return [re.match(r"[\w.-]+", item.value)[0] for item in listed.elts]
+  return dict(re.match(r"([\w.-]+)(?:\[.*\])?>=([\d.]+)", item.value).groups()
+              for item in listed.elts)
+
+
+def in_table():
+  """{package: (least version, licence)} of SECURITY.md."""
+  rows = re.findall(r"^\| ([\w.-]+)[^|]* \| ([\d.]+) \| ([^|]+) \|$",
+                    (ROOT / "SECURITY.md").read_text("utf-8"), re.M)
+  return {name: rest for name, *rest in rows}
+
+
+def test_the_table_of_packages_is_that_of_setup():
+  assert {name: least for name, (least, _) in in_table().items()} == requirements()
+
+
+def numbers(version):
+  return [int(part) for part in re.findall(r"\d+", version)[:3]]
 
 
 @pytest.mark.parametrize("package", requirements())
-def test_what_is_installed_with_dnajax_has_a_permissive_licence(package):
+def test_what_is_installed_has_the_licence_that_is_told_and_no_older_version(package):
   meta = importlib.metadata.metadata(package)
-  stated = [meta.get("License-Expression") or "", (meta.get("License") or "")[:200],
-            *(c for c in meta.get_all("Classifier", []) if c.startswith("License"))]
-  assert PERMISSIVE.search(" ".join(stated)), (package, stated)
-  assert not re.search(r"\bA?GPL|GNU", " ".join(stated)), (package, stated)
+  stated = " ".join([meta.get("License-Expression") or "", (meta.get("License") or "")[:200],
+                     *(c for c in meta.get_all("Classifier", []) if c.startswith("License"))])
+  assert PERMISSIVE.search(stated), (package, stated)
+  assert not re.search(r"\bA?GPL|GNU", stated), (package, stated)
+  least, licences = in_table()[package]
+  assert numbers(meta["Version"]) >= numbers(least)
+  for licence in licences.split(", "):
+    assert licence.partition("-")[0].lower() in stated.lower(), (package, stated)
