@@ -24,6 +24,8 @@ _BUFFER = 1 << 18
 # A record longer than that is refused instead of read into memory, as a file of one endless
 # line would be; chromosomes are read in pieces and have no such limit.
 MAX_RECORD_BP = 10_000_000
+MAX_RECORD_HELP = ("A longer record is refused instead of being read into memory: a damaged file "
+                   "may be one endless line.")
 LONGEST_HEADER = 1 << 20      # bytes of a line besides its sequence
 _MOST_EXPANDED, _SMALL = 200, 1 << 28   # times its size, unless fewer bytes
 
@@ -100,8 +102,7 @@ def too_long(path, line, max_record_bp):
   """The UserError for a record that is longer than may be read into memory."""
   return errors.UserError(
       f"{path}, line {line}: the record that is here is longer than {max_record_bp:,} letters. "
-      "Is the file damaged? Cut long sequences into parts, or prepare them with a higher "
-      "--max_record_bp.")
+      "Is the file damaged? Cut long sequences into parts, or give a higher --max_record_bp.")
 
 
 def unpack(path, file, plain):

@@ -139,7 +139,7 @@ def _genome_from_flags():
           stride=FLAGS.stride, start_offset=FLAGS.start_offset, n_policy=FLAGS.n_policy),
       split_by=FLAGS.split_by, valid_share=FLAGS.valid_share,
       valid_contigs=tuple(FLAGS.valid_contigs), block_length=FLAGS.block_length,
-      seed=FLAGS.seed)
+      seed=FLAGS.seed, beam_dir=FLAGS.beam_dir, beam_options=FLAGS.beam_options)
 
 
 def _barcodes_from_flags():
@@ -160,6 +160,7 @@ def _labelled_from_flags():
       preset=None if FLAGS.preset == "auto" else FLAGS.preset,
       columns=prepare_flags.columns(), num_sets=FLAGS.num_sets,
       exclude_overlap=FLAGS.exclude_overlap, max_record_bp=FLAGS.max_record_bp,
+      beam_dir=FLAGS.beam_dir, beam_options=FLAGS.beam_options,
       policy=prepare_flags.policy(ingest.CLEANING))
 
 

@@ -9,13 +9,15 @@ from dnajax.shell import errors
 FLAGS = flags.FLAGS
 
 # Flags of one kind of data set, refused with another one.
+_BEAM = ("beam_dir", "beam_options")
 _BARCODES = ("preset", "columns", "header_pattern", "absent", "exclude", "exclude_by",
              "hold_out", "deduplicate", "min_length", "max_length", "max_unknown", "alphabet",
-             "on_bad_letters", "trim", "max_record_bp", "beam_dir", "beam_options")
+             "on_bad_letters", "trim", "max_record_bp", *_BEAM)
 _GENOME = ("windows", "window_length", "shortest_window", "stride", "start_offset",
-           "n_policy", "split_by", "valid_share", "valid_contigs", "block_length", "seed")
+           "n_policy", "split_by", "valid_share", "valid_contigs", "block_length", "seed",
+           *_BEAM)
 _LABELLED = ("preset", "columns", "num_sets", "exclude_overlap", "min_length", "max_length",
-             "max_unknown", "alphabet", "on_bad_letters", "max_record_bp")
+             "max_unknown", "alphabet", "on_bad_letters", "max_record_bp", *_BEAM)
 FLAGS_OF = {"barcodes": ("input", "name", *_BARCODES), "genome": ("input", "name", *_GENOME),
             "labelled": ("input", "name", *_LABELLED),
             "simulated_barcodes": ("simulate",), "simulated_genome": ("simulate",)}
@@ -64,8 +66,7 @@ def define():
   flags.DEFINE_integer("min_length", 1, "Base pairs.", lower_bound=1)
   flags.DEFINE_integer("max_length", 0, "Base pairs; 0: no limit.", lower_bound=0)
   flags.DEFINE_integer(
-      "max_record_bp", files.MAX_RECORD_BP, "A longer record is refused instead of being read "
-      "into memory: a damaged file may be one endless line.", lower_bound=1)
+      "max_record_bp", files.MAX_RECORD_BP, files.MAX_RECORD_HELP, lower_bound=1)
   flags.DEFINE_string(
       "max_unknown", "", "Most letters other than ACGT: a share (0.02, 2%) or a number.")
   flags.DEFINE_enum(
@@ -76,7 +77,7 @@ def define():
       "words that are no overlapping k-mers.")
   flags.DEFINE_string(
       "beam_dir", None, "Read the input files at the same time on Apache Beam (extra beam) and "
-      "keep what was read here, a folder that all workers see.")
+      "keep what was read here, a folder that all workers have mounted.")
   flags.DEFINE_multi_string(
       "beam_options", [], "For Beam, for example --beam_options=--runner=FlinkRunner. "
       "Repeatable. Default: DirectRunner.")
@@ -123,7 +124,7 @@ def _define_genome_flags():
 
 
 def check():
-  """UserError for a flag that belongs to another kind of data set."""
+  """UserError for a flag that belongs to another kind of data set, or lacks its partner."""
   dataset = FLAGS.dataset
   own = FLAGS_OF[dataset]
   for flag in sorted({flag for names in FLAGS_OF.values() for flag in names} - set(own)):
@@ -131,6 +132,9 @@ def check():
       fits = [name for name, names in FLAGS_OF.items() if flag in names]
       raise errors.UserError(f"{dataset} takes no --{flag}. It belongs to --dataset="
                              f"{' or '.join(fits)}.")
+  if FLAGS.beam_options and not FLAGS.beam_dir:
+    raise errors.UserError("--beam_options needs --beam_dir=FOLDER, where Beam's workers leave "
+                           "what they read.")
 
 
 def policy(cleaning):

@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 
 
 def load(workdir, *, step="best", pooling="mean", layer=-1, centre=False, frames=1,
-         strand="forward", windows=False):
+         strand="forward", windows=False, mesh=None):
   """The encoder of a training run, or of a folder of Hugging Face.
 
   Args:
@@ -24,14 +24,16 @@ def load(workdir, *, step="best", pooling="mean", layer=-1, centre=False, frames
     frames: an embedding is the mean over this many reading frames.
     strand: "forward", "reverse" or "either"; see `inference.embedder.Embedder`.
     windows: read sequences longer than the model in overlapping windows; else they are cut.
+    mesh: {axis: devices}, for a model too large for one device, as {"fsdp": 8}; default: rows
+      are spread over the devices, each of which has all parameters.
 
   Returns:
     An `inference.embedder.Embedder`, over all devices of this process: `embed(sequences)`
     takes a list of texts or a column of pandas, Arrow or polars.
 
   Raises:
-    UserError: no such checkpoint, pooling or layer, or the checkpoint does not keep what
-      `centre` or strand="either" needs.
+    UserError: no such checkpoint, pooling or layer, the checkpoint does not keep what
+      `centre` or strand="either" needs, or the mesh does not fit the devices.
   """
   from dnajax.hugging_face import opening
   from dnajax.inference import embedder, encode
@@ -40,7 +42,7 @@ def load(workdir, *, step="best", pooling="mean", layer=-1, centre=False, frames
     trained = load_lib.load(path, step=step)
   return embedder.Embedder(
       trained, pooling=pooling, layer=layer, centre=centre, frames=frames, strand=strand,
-      has_windows=windows, mesh=encode.local_mesh())
+      has_windows=windows, mesh=encode.local_mesh(mesh))
 
 
 def __getattr__(name):

@@ -56,7 +56,7 @@ def _report(embedder, counts, seconds, lines):
 
 def define_flags():
   """Flags of the command; not at import, where several commands would clash."""
-  from data_pipelines import formats
+  from data_pipelines import files, formats
   from dnajax.inference import writers
   flags.DEFINE_string("workdir", None, "Directory of a training run.")
   flags.DEFINE_list(
@@ -103,6 +103,8 @@ def define_flags():
       "columns", [], "Columns of a table, as sequence:NAME,id:NAME; default by "
       "the names that known layouts use.")
   flags.DEFINE_alias("column", "columns")
+  flags.DEFINE_integer("max_record_bp", files.MAX_RECORD_BP, files.MAX_RECORD_HELP, lower_bound=1)
+  flags.DEFINE_list("mesh", [], command_line.MESH_HELP)
   flags.DEFINE_bool("overwrite", False, "Replace an existing output.")
 
 
@@ -146,13 +148,15 @@ def _embed(share):
   from dnajax.inference import sources, writers
   # What can be wrong is found before the seconds that loading takes.
   writers.check_output(FLAGS.output, overwrite=FLAGS.overwrite or bool(FLAGS.shard_size))
-  with sources.opened(FLAGS.input, FLAGS.columns, has_taxonomy=FLAGS.taxonomy) as source:
+  with sources.opened(FLAGS.input, FLAGS.columns, has_taxonomy=FLAGS.taxonomy,
+                      max_record_bp=FLAGS.max_record_bp) as source:
     from dnajax.devices import host_memory
     host_memory.keep_freed_memory_on_cpu()
     signal.signal(signal.SIGTERM, _ask)   # behind JAX, which has a handler of its own
     embedder = dnajax.load(
         FLAGS.workdir, step=FLAGS.step, pooling=FLAGS.pooling, layer=FLAGS.layer,
-        centre=FLAGS.centre, frames=FLAGS.frames, strand=FLAGS.strand, windows=FLAGS.windows)
+        centre=FLAGS.centre, frames=FLAGS.frames, strand=FLAGS.strand, windows=FLAGS.windows,
+        mesh=command_line.mesh(FLAGS.mesh))
     num_sequences, digest = source.survey()
     import tqdm
     with tqdm.tqdm(total=num_sequences, unit=" sequences", unit_scale=True, mininterval=0.5,

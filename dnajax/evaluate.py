@@ -24,6 +24,7 @@ def define_flags():
       "names nothing), latest, or a number.")
   flags.DEFINE_string(
       "data_dir", None, "Where the prepared data lies, if not in config.data.dir.")
+  flags.DEFINE_list("mesh", [], command_line.MESH_HELP)
 
 
 @errors.exit_cleanly
@@ -43,7 +44,7 @@ def main(argv):
     entries = overrides.apply(*command_line.read_config(FLAGS.evals_from, "evals_from"))["evals"]
   found = measure.evaluate_all(
       FLAGS.workdir, evals=FLAGS.evals, entries=entries, step=FLAGS.step,
-      data_dir=FLAGS.data_dir)
+      data_dir=FLAGS.data_dir, mesh=command_line.mesh(FLAGS.mesh))
   report.write_evaluated(FLAGS.workdir, found)
   for workdir, one in found:
     watching.write(workdir, one)

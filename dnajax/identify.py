@@ -47,12 +47,13 @@ def load(index, workdir=None, *, step="best"):
   return index_lib.load(index, dnajax.load(workdir, step=step) if workdir else None)
 
 
-def _read(embedder, path, columns, header_pattern):
+def _read(embedder, path, columns, header_pattern, **limits):
   """(References of a file, cleaned as the encoder's training data; that Cleaning)."""
   from data_pipelines import cleaning as cleaning_lib
   from dnajax.identification import references as references_lib
   cleaning = embedder.cleaning if embedder else cleaning_lib.Cleaning()
-  return references_lib.read(path, columns, header_pattern=header_pattern, cleaning=cleaning)
+  return references_lib.read(path, columns, header_pattern=header_pattern, cleaning=cleaning,
+                             **limits)
 
 
 def _fit(embedder, references, adapt, strand, say):
@@ -69,7 +70,7 @@ def _fit(embedder, references, adapt, strand, say):
 
 def define_flags():
   """Flags of the command; not at import, where several commands would clash."""
-  from data_pipelines import formats
+  from data_pipelines import files, formats
   from dnajax.identification import call_files, comparison
   kinds = formats.in_words()
   flags.DEFINE_string("workdir", None, "Directory of a training run, whose encoder is used if "
@@ -117,6 +118,7 @@ def define_flags():
                     "--index was made.")
   flags.DEFINE_bool("approximate", False, "Search a graph of the references (usearch) instead of "
                     "all: for millions of them.")
+  flags.DEFINE_integer("max_record_bp", files.MAX_RECORD_BP, files.MAX_RECORD_HELP, lower_bound=1)
   flags.DEFINE_bool("overwrite", False, "Replace an existing output or index.")
 
 
@@ -134,7 +136,8 @@ def main(argv):
   embedder = dnajax.load(FLAGS.workdir, step=FLAGS.step) if FLAGS.workdir else None
   references, held_out = None, None
   if FLAGS.references:
-    references = _read(embedder, FLAGS.references, _pairs(FLAGS.columns), FLAGS.header_pattern)
+    references = _read(embedder, FLAGS.references, _pairs(FLAGS.columns), FLAGS.header_pattern,
+                       max_record_bp=FLAGS.max_record_bp)
     if FLAGS.compare and not FLAGS.queries:
       references, *held_out = _left_out(embedder, references)
   made = run.prepare(FLAGS.index, embedder, references,
@@ -148,7 +151,8 @@ def main(argv):
         f"{time.perf_counter() - start:.0f} s")
   if FLAGS.compare:
     queries, wanted = held_out or tables.named_queries(
-        made, FLAGS.queries, _pairs(FLAGS.query_columns), header_pattern=FLAGS.header_pattern)
+        made, FLAGS.queries, _pairs(FLAGS.query_columns), header_pattern=FLAGS.header_pattern,
+        max_record_bp=FLAGS.max_record_bp)
     tables.write(FLAGS.output, tables.compare(
         made, queries, wanted, methods=_methods(), threads=FLAGS.threads, others=_others()))
     print(f"table: {FLAGS.output}")
@@ -156,7 +160,7 @@ def main(argv):
     run.identify_file(
         made, FLAGS.queries, FLAGS.output, columns=_pairs(FLAGS.query_columns),
         kind=FLAGS.format, min_probability=FLAGS.min_probability, num_hits=FLAGS.num_hits,
-        batch_size=FLAGS.batch_size)
+        batch_size=FLAGS.batch_size, max_record_bp=FLAGS.max_record_bp)
 
 
 def _shares(ranks):

@@ -103,6 +103,8 @@ def test_sigterm_saves_and_exits_cleanly_and_the_same_command_goes_on(
       "--config.masking.selection.raito=0.3"], "did you mean config.masking.selection.ratio"),
     (["--config=configs/barcodemae.py:tiny", "--workdir=x",
       "--config.masking.selection.ratio=much"], "ratio='much' must be a number"),
+    (["--config=configs/barcodemae.py:tiny", "--workdir=x",
+      "--config.maskng.selection.ratio=0.3"], "no config.maskng; did you mean config.masking"),
     (["--config=configs/barcodemae.py:tiny", "--workdir=x", "--worker=3"], "worker"),
     (["--config=configs/barcodemae.py:tiny", "--workdir=x", "again"], "again"),
     (["--config=configs/barcodemae.py:bold", "--workdir=x",

@@ -9,28 +9,13 @@ from dnajax.training import run, stopping
 from dnajax.workdir import checkpointing, metrics
 
 
-def cm_gems_values(data_dir, **overrides):
-  """The tiny CM-GEMS on tiny barcodes; switches at the third evaluation."""
-  return tiny.values(
-      "cm_gems", data_dir, data__name="simulated_barcodes",
-      masking__curriculum__change="absolute", masking__curriculum__threshold=1e9,
-      masking__curriculum__relative=False, **overrides)
-
-
 def stop_at(monkeypatch, step):
   monkeypatch.setattr(stopping.Stopping, "must_stop", lambda self, now: now == step)
 
 
-def switch_steps(workdir):
-  """[(step, switch step)] as metrics.jsonl tells it."""
-  return [(row["step"], row["curriculum/switch_step"])
-          for row in metrics.read_rows(workdir / "metrics.jsonl")
-          if "curriculum/switch_step" in row]
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, tiny_data):
-  config = cm_gems_values(tiny_data)
+  config = tiny.cm_gems_values(tiny_data)
   workdir = tmp_path_factory.mktemp("cm_gems")
   assert run.run(config, workdir) == (8, 8)
   return config, workdir
@@ -39,8 +24,8 @@ def whole(tmp_path_factory, tiny_data):
 def test_cm_gems_switches_in_a_run_and_says_so(whole):
   _, workdir = whole
   # Evaluations at 0, 2, 4, 6, 8: any change is below the threshold.
-  assert switch_steps(workdir)[0] == (0, -1)
-  assert {step: at for step, at in switch_steps(workdir) if step > 2} == dict.fromkeys(
+  assert tiny.switch_steps(workdir)[0] == (0, -1)
+  assert {step: at for step, at in tiny.switch_steps(workdir) if step > 2} == dict.fromkeys(
       range(3, 9), 2.0)
   shares = {row["step"]: row["masking/hard_share"]
             for row in metrics.read_rows(workdir / "metrics.jsonl")
@@ -85,15 +70,6 @@ def test_stage_and_history_are_in_the_checkpoint(whole, monkeypatch, tmp_path):
                                 np.float32(recorded))
 
 
-def test_cm_gems_switches_at_the_same_step_on_another_mesh(whole, tmp_path, tiny_data):
-  _, whole_dir = whole
-  run.run(cm_gems_values(tiny_data, mesh__fsdp=2, mesh__tensor=2), tmp_path)
-  assert switch_steps(tmp_path) == switch_steps(whole_dir)
-  a, b = (np.array([value for _, name, value in tiny.recorded(d) if name.endswith("/loss")])
-          for d in (tmp_path, whole_dir))
-  np.testing.assert_allclose(a, b, rtol=2e-4)
-
-
 @pytest.mark.parametrize("name", ["randommask", "cm_step"])
 def test_other_schedules_follow_the_step_and_resume(name, tiny_data, tmp_path, monkeypatch):
   config = tiny.values(name, tiny_data, data__name="simulated_barcodes")
@@ -123,7 +99,7 @@ def test_a_run_is_one_compilation_of_the_step_whatever_the_stage(
   monkeypatch.setattr(step_lib, "jit_train_step",
                       lambda *args, **kwargs: steps.append(plain(*args, **kwargs))
                       or steps[-1])
-  run.run(cm_gems_values(tiny_data), tmp_path)
+  run.run(tiny.cm_gems_values(tiny_data), tmp_path)
   assert len(steps) == 1 and steps[0]._cache_size() == 1
 
 
@@ -134,6 +110,6 @@ def test_resuming_with_another_pmi_table_is_refused(whole, tmp_path, tiny_data):
   arrays = dict(np.load(source))
   arrays["rank"] = arrays["rank"][::-1]
   np.savez(tmp_path / "other.npz", **arrays)
-  config = cm_gems_values(tiny_data, masking__pmi_table=str(tmp_path / "other.npz"))
+  config = tiny.cm_gems_values(tiny_data, masking__pmi_table=str(tmp_path / "other.npz"))
   with pytest.raises(errors.UserError, match="PMI table fingerprint"):
     run.run(config, workdir)

@@ -21,7 +21,7 @@ import time
 import numpy as np
 from dnajax.shell import errors
 from dnajax.training import stopping
-from dnajax.workdir import checkpointing, load
+from dnajax.workdir import checkpointing, load, resume
 from tests.workdir import states
 everywhere = jax.sharding.NamedSharding(
     jax.make_mesh((2,), ("data",)), jax.sharding.PartitionSpec())
@@ -49,7 +49,7 @@ sys.exit(stopping.EXIT_CODE)
 """
 
 RESUME = STATES + """
-step = checkpointer.latest_step()
+step = checkpointer.latest_step() if sys.argv[2:] else resume.find_step(sys.argv[1])[0]
 abstract = jax.eval_shape(lambda: states.make(0))
 try:
   got = checkpointer.restore(step, abstract, jax.tree.map(lambda _: everywhere, abstract))
@@ -85,6 +85,7 @@ def test_sigterm_to_any_of_two_processes_saves_one_step_and_ends_both(told, tmp_
 
 @pytest.mark.slow
 def test_two_processes_restore_what_one_saved_and_both_name_a_flipped_bit(tmp_path):
+  """As a run does it: process 0 looks for the step alone, the other waits for it."""
   states.save(tmp_path, (4, 8))
   for code, out, err in processes.wait(processes.start(["-c", RESUME, str(tmp_path)])):
     assert (code, out) == (0, "restored 8\n"), err
@@ -92,7 +93,7 @@ def test_two_processes_restore_what_one_saved_and_both_name_a_flipped_bit(tmp_pa
   content = bytearray(path.read_bytes())
   content[-1] ^= 1
   path.write_bytes(content)
-  for code, out, err in processes.wait(processes.start(["-c", RESUME, str(tmp_path)])):
+  for code, out, err in processes.wait(processes.start(["-c", RESUME, str(tmp_path), "latest"])):
     assert code == 0 and f"damaged: state/d/{path.name} is not what" in out, err
 
 

@@ -6,6 +6,7 @@ import shutil
 import jax
 import numpy as np
 import pytest
+import tiny
 
 from dnajax.config import plan as plan_lib
 from dnajax.data import random_split
@@ -61,6 +62,16 @@ def test_a_checkpoint_of_one_mesh_goes_on_on_another_and_on_one_device(tiny_conf
   with first_devices(1):
     got = train_losses(on((1, 1, 1), tiny_config, total_steps=4), tmp_path / "c")
   np.testing.assert_allclose(got, want, rtol=2e-5)
+
+
+def test_cm_gems_switches_at_the_same_step_on_another_mesh(tiny_data, tmp_path):
+  run.run(tiny.cm_gems_values(tiny_data, mesh__fsdp=2, mesh__tensor=2), tmp_path / "cut")
+  with first_devices(1):
+    run.run(tiny.cm_gems_values(tiny_data), tmp_path / "whole")
+  assert tiny.switch_steps(tmp_path / "cut") == tiny.switch_steps(tmp_path / "whole")
+  cut, whole = (np.array([value for _, name, value in tiny.recorded(tmp_path / one)
+                          if name.endswith("/loss")]) for one in ("cut", "whole"))
+  np.testing.assert_allclose(cut, whole, rtol=2e-4)
 
 
 @contextlib.contextmanager

@@ -49,3 +49,18 @@ def call(*args, cwd=ROOT, env=None):
   process = start(*args, cwd=cwd, env=env)
   out, err = process.communicate(timeout=300)
   return process.returncode, out, err
+
+
+def cm_gems_values(data_dir, **overrides):
+  """The tiny CM-GEMS on tiny barcodes; switches at the third evaluation."""
+  return values(
+      "cm_gems", data_dir, data__name="simulated_barcodes",
+      masking__curriculum__change="absolute", masking__curriculum__threshold=1e9,
+      masking__curriculum__relative=False, **overrides)
+
+
+def switch_steps(workdir):
+  """[(step, switch step)] as metrics.jsonl tells it."""
+  return [(row["step"], row["curriculum/switch_step"])
+          for row in metrics.read_rows(workdir / "metrics.jsonl")
+          if "curriculum/switch_step" in row]

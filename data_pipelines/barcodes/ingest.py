@@ -72,13 +72,29 @@ def prepare(inputs, data_dir, *, name=None, overwrite=False, show_progress=True,
 
 def _fill_on_beam(spool, files, options, folder, beam_options):
   from data_pipelines.beam import parts
-  return parts.fill(
-      spool, files, functools.partial(_fill_one, options=options), folder=folder,
-      options=list(beam_options), about=repr(options), is_deduplicated=options.deduplicate)
+  excluded = [parts.state(exclusion.parse(text)[0]) for text in options.exclude]
+  found = parts.make(
+      files, functools.partial(_fill_one, options=options), ranks=spool.ranks, folder=folder,
+      options=beam_options, about=(options, excluded))
+  dropped, seen = collections.Counter(), set()
+  for part in found:
+    dropped.update(part.told["dropped"])
+    for split, record_id, bases, *labels in part.records():
+      if options.deduplicate:
+        key = exclusion.digest(bases.encode())
+        if key in seen:
+          dropped["duplicate_sequence"] += 1
+          continue
+        seen.add(key)
+      spool.add(split, record_id, bases, labels)
+  return write.Source(num_read=sum(part.told["num_read"] for part in found),
+                      dropped=dict(sorted(dropped.items())),
+                      inputs=[os.path.basename(path) for _, path in files])
 
 
-def _fill_one(spool, file, options):
-  return fill(spool, [file], options, show_progress=False)
+def _fill_one(recorded, file, options):
+  source = fill(recorded, [file], options, show_progress=False)
+  return {"num_read": source.num_read, "dropped": source.dropped}
 
 
 def parse_input(text):

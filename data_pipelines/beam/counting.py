@@ -5,6 +5,7 @@ import tempfile
 import numpy as np
 
 from data_pipelines import formats, ngrams
+from data_pipelines.beam import runner
 from dnajax.shell import errors
 
 
@@ -19,19 +20,19 @@ def count(paths, options):
     ngrams.Counts.
 
   Raises:
-    UserError: of the first file that is wrong.
+    UserError: of the first file that is wrong, or of the options.
   """
+  for path in paths:
+    formats.require_fasta(path)
+  chosen = runner.parse(options)
   import apache_beam as beam
   from apache_beam.io import filesystems
   from apache_beam.options import pipeline_options
 
-  for path in paths:
-    formats.require_fasta(path)
-  chosen = pipeline_options.PipelineOptions(list(options))
   shared = chosen.view_as(pipeline_options.GoogleCloudOptions).temp_location
   with tempfile.TemporaryDirectory() as here:
     target = f"{shared or here}/counts-{np.random.default_rng().integers(1 << 62):x}.npz"
-    with beam.Pipeline(options=chosen) as pipeline:
+    with runner.pipeline(options) as pipeline:
       _ = (pipeline | beam.Create(list(enumerate(paths))) | beam.Reshuffle()
            | "Count" >> beam.Map(_count_one) | beam.CombineGlobally(_join)
            | "Write" >> beam.Map(_write, target=target))

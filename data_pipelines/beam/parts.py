@@ -1,10 +1,9 @@
-"""One part per input file, made anywhere, joined in the order of the files.
+"""One part per input file, made anywhere, read in the order of the files.
 
 A part is a folder with the records of one file in the order they were read. Complete ones
 stay in --beam_dir: whoever runs the same command again makes only those that are missing.
 """
 
-import collections
 import dataclasses
 import hashlib
 import json
@@ -15,11 +14,30 @@ import uuid
 
 import pyarrow as pa
 
-from data_pipelines import exclusion, write
 from data_pipelines import spool as spool_lib
-from dnajax.shell import errors
+from data_pipelines import write
+from data_pipelines.beam import runner
+from dnajax.shell import errors, files
 
 _BATCH = 4096
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+  """What one file has given.
+
+  folder: where it lies. told: dict that `fill_one` returned.
+  """
+  folder: pathlib.Path
+  told: dict
+
+  def records(self):
+    """Yields (split, id, bases, *labels), all text, in the order they were added."""
+    with pa.memory_map(str(self.folder / "records.arrow")) as file:
+      reader = pa.ipc.open_file(file)
+      for number in range(reader.num_record_batches):
+        yield from zip(*(column.to_pylist() for column in reader.get_batch(number).columns),
+                       strict=True)
 
 
 class Recorded:
@@ -53,95 +71,82 @@ class Recorded:
     self._rows = []
 
 
-def make(task):
-  """Makes one part, on a worker. task: dict, see `tasks`. Returns "" or what is wrong."""
-  target = pathlib.Path(task["folder"])
-  built = target.with_name(f".{target.name}-{uuid.uuid4().hex}")
-  built.mkdir(parents=True)
-  try:
-    recorded = Recorded(built / "records.arrow", task["ranks"])
-    source = task["fill"](recorded, task["file"])
-    recorded.close()
-    (built / "source.json").write_text(json.dumps(dataclasses.asdict(source)))
-    if not target.exists():
-      os.rename(built, target)
-    return ""
-  except errors.UserError as error:
-    return str(error)
-  finally:
-    shutil.rmtree(built, ignore_errors=True)
-
-
-def fill(spool, files, fill_one, *, folder, options, about, is_deduplicated=False):
-  """As the `fill` of an ingest, with one part per file.
+def make(inputs, fill_one, *, ranks, folder, options, about):
+  """Makes the parts that are missing, all at the same time.
 
   Args:
-    spool: spool.Spool.
-    files: list of what `fill_one` takes, (split or None, path).
-    fill_one: (spool, one of files) -> write.Source; has to be picklable.
+    inputs: list of what `fill_one` takes, (split or None, path).
+    fill_one: (Recorded, one of inputs) -> dict of JSON values; has to be picklable.
+    ranks: names of the labels of every record.
     folder: where parts are kept, seen by all workers.
     options: list of Beam options, such as "--runner=DirectRunner".
-    about: text that decides what a part holds, besides name, size and time of its file.
-    is_deduplicated: of equal sequences only the first is kept, over all parts.
+    about: what decides the content of a part besides its file, see `state`; anything whose
+      repr says it.
 
   Returns:
-    write.Source.
+    List of Part, one for each of `inputs` in their order.
 
   Raises:
-    UserError: of the first file that is wrong.
+    UserError: of the first file that is wrong, or of the folder or options.
   """
-  import apache_beam as beam
-  from apache_beam.options import pipeline_options
-
-  tasks = [dict(folder=str(pathlib.Path(folder) / _key(file, about)), file=file,
-                ranks=spool.ranks, fill=fill_one) for file in files]
-  missing = [task for task in tasks if not pathlib.Path(task["folder"]).exists()]
+  if files.is_remote(folder):
+    raise errors.UserError(f"--beam_dir={folder}: give a folder of a file system that this "
+                           "machine and all workers have mounted, no address of a store.")
+  runner.parse(options)
+  folder = pathlib.Path(folder)
+  tasks = [dict(folder=str(folder / _key(one, about)), file=one, ranks=ranks, fill=fill_one)
+           for one in inputs]
+  missing = {task["folder"]: task for task in tasks if not pathlib.Path(task["folder"]).exists()}
   if missing:
-    pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
-    with beam.Pipeline(options=pipeline_options.PipelineOptions(options)) as pipeline:
-      _ = pipeline | beam.Create(missing) | beam.Reshuffle() | "Read" >> beam.Map(_make_or_note)
-  total = write.Source(inputs=[os.path.basename(path) for _, path in files])
-  dropped, seen = collections.Counter(), set()
-  for task in tasks:
-    part = pathlib.Path(task["folder"])
-    if not part.exists():
-      raise errors.UserError(part.with_suffix(".error").read_text())
-    source = json.loads((part / "source.json").read_text())
-    total.num_read, total.unit = total.num_read + source["num_read"], source["unit"]
-    dropped.update(source["dropped"])
-    for split, record_id, bases, *labels in _records(part / "records.arrow"):
-      key = exclusion.digest(bases.encode()) if is_deduplicated else None
-      if key is not None and key in seen:
-        dropped["duplicate_sequence"] += 1
-        continue
-      seen.add(key)
-      spool.add(split, record_id, bases, labels)
-  total.dropped = dict(sorted(dropped.items()))
-  return total
+    import apache_beam as beam
+    folder.mkdir(parents=True, exist_ok=True)
+    with runner.pipeline(options) as pipeline:
+      _ = (pipeline | beam.Create(missing.values()) | beam.Reshuffle()
+           | "Read" >> beam.Map(_make_or_note))
+  return [_open(task) for task in tasks]
 
 
-def _make_or_note(task):
-  wrong = make(task)
-  note = pathlib.Path(task["folder"]).with_suffix(".error")
-  if wrong:
-    note.write_text(wrong)
-  else:
-    note.unlink(missing_ok=True)
-
-
-def _key(file, about):
-  split, path = file
+def state(path):
+  """A file's place, size and time, which change when its content does."""
   try:
     stat = os.stat(path)
   except OSError as error:
     raise errors.UserError(f"{path} cannot be opened: {error.strerror}.") from None
-  what = repr((split, os.path.basename(path), stat.st_size, stat.st_mtime_ns, about))
+  return os.path.abspath(path), stat.st_size, stat.st_mtime_ns
+
+
+def _open(task):
+  folder = pathlib.Path(task["folder"])
+  if folder.exists():
+    return Part(folder, json.loads((folder / "told.json").read_text()))
+  note = folder.with_suffix(".error")
+  if note.exists():
+    raise errors.UserError(note.read_text())
+  raise errors.UserError(f"--beam_dir={folder.parent}: no worker has left anything of "
+                         f"{task['file'][1]} there. It has to be a folder that all see.")
+
+
+def _make_or_note(task):
+  """On a worker: makes one part, or writes beside it what is wrong with its file."""
+  target = pathlib.Path(task["folder"])
+  note = target.with_suffix(".error")
+  built = target.with_name(f".{target.name}-{uuid.uuid4().hex}")
+  built.mkdir(parents=True)
+  try:
+    recorded = Recorded(built / "records.arrow", task["ranks"])
+    told = task["fill"](recorded, task["file"])
+    recorded.close()
+    (built / "told.json").write_text(json.dumps(told))
+    note.unlink(missing_ok=True)
+    if not target.exists():
+      os.rename(built, target)
+  except errors.UserError as error:
+    note.write_text(str(error))
+  finally:
+    shutil.rmtree(built, ignore_errors=True)
+
+
+def _key(file, about):
+  split, path = file
+  what = repr((split, state(path), about, write.CREATED_BY))
   return "part-" + hashlib.blake2b(what.encode(), digest_size=12).hexdigest()
-
-
-def _records(path):
-  with pa.memory_map(str(path)) as file:
-    reader = pa.ipc.open_file(file)
-    for number in range(reader.num_record_batches):
-      yield from zip(*(column.to_pylist() for column in reader.get_batch(number).columns),
-                     strict=True)

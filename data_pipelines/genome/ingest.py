@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import functools
 import hashlib
 import itertools
 import operator
@@ -50,7 +51,8 @@ class Options:
                              f"--window_length={self.cuts.length}.")
 
 
-def prepare(inputs, data_dir, *, name=None, overwrite=False, show_progress=True, **options):
+def prepare(inputs, data_dir, *, name=None, overwrite=False, show_progress=True,
+            beam_dir=None, beam_options=(), **options):
   """Prepares the data set `genome/<name>`.
 
   Args:
@@ -59,6 +61,8 @@ def prepare(inputs, data_dir, *, name=None, overwrite=False, show_progress=True,
     name: default is the first file's name without its endings.
     overwrite: replace a data set of this name.
     show_progress: bars while reading and writing.
+    beam_dir: read the files on Apache Beam and keep the parts here; None: here, in turn.
+    beam_options: options of Beam, such as "--runner=DataflowRunner".
     **options: fields of Options.
 
   Returns:
@@ -70,7 +74,9 @@ def prepare(inputs, data_dir, *, name=None, overwrite=False, show_progress=True,
   name = write.config_name(name, inputs[0], otherwise="genome")
   return write.write(
       builder_class=builder.Genome, data_dir=data_dir, config_name=name,
-      fill=lambda spool: fill(spool, inputs, options, show_progress=show_progress),
+      fill=(functools.partial(_fill_on_beam, paths=inputs, options=options, folder=beam_dir,
+                              beam_options=beam_options) if beam_dir else
+            lambda spool: fill(spool, inputs, options, show_progress=show_progress)),
       options=dataclasses.asdict(options), cleaning=CLEANING, overwrite=overwrite,
       show_progress=show_progress)
 
@@ -92,30 +98,65 @@ def fill(spool, paths, options, *, show_progress):
       name, a contig of valid_contigs is not there, or no window came into one of
       the splits.
   """
-  dropped, found = collections.Counter(), {}                  # name -> where
+  dropped, contigs = collections.Counter(), {}
   for path in paths:                        # all of them, before hours of work
     formats.require_fasta(path)
   with tqdm.tqdm(desc="reading", unit=" bp", unit_scale=True, mininterval=0.5, delay=1,
                  disable=not show_progress) as bar:
     for path in paths:
-      for (line, header), pieces in itertools.groupby(
-          fasta.read_pieces(path), operator.itemgetter(0, 1)):
-        contig = (header.split(maxsplit=1) or [f"{os.path.basename(path)}:{line}"])[0]
-        if contig in found:
-          raise errors.UserError(
-              f"{path}, line {line}: a contig {contig!r} was there before ({found[contig]}). "
-              "Windows are named after contigs: rename one, or leave one file out.")
-        found[contig] = f"{path}, line {line}"
-        letters = _clean(path, line, pieces, bar)
-        for split, first, last, window in contig_windows(contig, letters, options, dropped):
-          spool.add(split, f"{contig}:{first + 1}-{last + 1}", window.decode("ascii"),
-                    [contig])
-  missing = sorted(set(options.valid_contigs) - found.keys())
+      _read(spool, path, options, contigs, dropped, on_letters=bar.update)
+  return _finish(spool, paths, options, contigs, dropped)
+
+
+def _fill_on_beam(spool, paths, options, folder, beam_options):
+  from data_pipelines.beam import parts
+  for path in paths:
+    formats.require_fasta(path)
+  dropped, contigs = collections.Counter(), {}
+  for part in parts.make(
+      [(None, path) for path in paths], functools.partial(_read_one, options=options),
+      ranks=spool.ranks, folder=folder, options=beam_options, about=options):
+    for contig, where in part.told["contigs"].items():
+      _claim(contigs, contig, where)
+    dropped.update(part.told["dropped"])
+    for split, record_id, bases, *labels in part.records():
+      spool.add(split, record_id, bases, labels)
+  return _finish(spool, paths, options, contigs, dropped)
+
+
+def _read_one(recorded, file, options):
+  dropped, contigs = collections.Counter(), {}
+  _read(recorded, file[1], options, contigs, dropped)
+  return {"contigs": contigs, "dropped": dropped}
+
+
+def _read(spool, path, options, contigs, dropped, on_letters=lambda number: None):
+  """Adds the windows of one file; `contigs`, {name: where}, and `dropped` grow."""
+  for (line, header), pieces in itertools.groupby(
+      fasta.read_pieces(path), operator.itemgetter(0, 1)):
+    contig = (header.split(maxsplit=1) or [f"{os.path.basename(path)}:{line}"])[0]
+    _claim(contigs, contig, f"{path}, line {line}")
+    letters = _clean(path, line, pieces, on_letters)
+    for split, first, last, window in contig_windows(contig, letters, options, dropped):
+      spool.add(split, f"{contig}:{first + 1}-{last + 1}", window.decode("ascii"), [contig])
+
+
+def _claim(contigs, contig, where):
+  if contig in contigs:
+    raise errors.UserError(
+        f"{where}: a contig {contig!r} was there before ({contigs[contig]}). Windows are named "
+        "after contigs: rename one, or leave one file out.")
+  contigs[contig] = where
+
+
+def _finish(spool, paths, options, contigs, dropped):
+  """What is known once all files are read, as write.Source."""
+  missing = sorted(set(options.valid_contigs) - contigs.keys())
   if missing:
     raise errors.UserError(f"--valid_contigs: no contig {', '.join(missing)} in "
                            f"{', '.join(paths)}. A contig's name is the first word of its header.")
   _check_splits(spool, options)
-  return write.Source(num_read=len(found), unit="contigs", dropped=dict(sorted(dropped.items())),
+  return write.Source(num_read=len(contigs), unit="contigs", dropped=dict(sorted(dropped.items())),
                       inputs=[os.path.basename(path) for path in paths])
 
 
@@ -155,14 +196,14 @@ def _hash(*what):
   return int.from_bytes(digest, "little")
 
 
-def _clean(path, line, pieces, bar):
+def _clean(path, line, pieces, on_letters):
   """Upper-case letters of a contig; a letter that is no base is an error."""
   for _, _, letters in pieces:
     letters = cleaning.upper(letters)
     bad = letters.translate(None, cleaning.IUPAC)
     if bad:
       raise fasta.explain_letters(path, line, bad + bad.lower())
-    bar.update(len(letters))
+    on_letters(len(letters))
     yield letters
 
 

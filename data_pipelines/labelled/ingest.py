@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import functools
 import os
 import pathlib
 
@@ -68,7 +69,7 @@ class Statistics(spool_lib.SplitStatistics):
 
 def prepare(inputs, data_dir, *, preset=None, name=None, columns=None, num_sets=None,
             exclude_overlap=None, policy=POLICY, max_record_bp=files_lib.MAX_RECORD_BP,
-            overwrite=False, show_progress=True):
+            overwrite=False, show_progress=True, beam_dir=None, beam_options=()):
   """Prepares the data set `labelled/<name>`.
 
   Args:
@@ -82,6 +83,8 @@ def prepare(inputs, data_dir, *, preset=None, name=None, columns=None, num_sets=
     max_record_bp: letters of the longest sequence that is read.
     overwrite: replace a data set of this name.
     show_progress: bars while reading and writing.
+    beam_dir: read the files on Apache Beam and keep the parts here; None: here, in turn.
+    beam_options: options of Beam, such as "--runner=DataflowRunner".
 
   Returns:
     (directory, summary); the splits of the summary are Statistics as dicts.
@@ -104,7 +107,9 @@ def prepare(inputs, data_dir, *, preset=None, name=None, columns=None, num_sets=
   return write.write(
       builder_class=builder.Labelled, data_dir=data_dir,
       config_name=write.config_name(name, default_name, otherwise="labelled"),
-      fill=lambda spool: fill(spool, files, options, show_progress=show_progress),
+      fill=(functools.partial(_fill_on_beam, files=files, options=options, folder=beam_dir,
+                              beam_options=beam_options) if beam_dir else
+            lambda spool: fill(spool, files, options, show_progress=show_progress)),
       options=dict(dataclasses.asdict(options), preset=preset), cleaning=policy.cleaning,
       overwrite=overwrite, show_progress=show_progress)
 
@@ -136,7 +141,31 @@ def find(inputs, preset=None):
   return files, files[0][1]
 
 
-def fill(spool, files, options, *, show_progress):
+def _fill_on_beam(spool, files, options, folder, beam_options):
+  from data_pipelines.beam import parts
+  found = parts.make(
+      files, functools.partial(_read_one, options=options), ranks=spool.ranks, folder=folder,
+      options=beam_options, about=(options.columns, options.policy, options.max_record_bp))
+  part_of = dict(zip(files, found, strict=True))
+
+  def read(file, dropped, on_row):
+    part = part_of[file]
+    dropped.update(part.told)
+    for _, row_id, bases, label in part.records():
+      on_row()
+      yield rows.Row(row_id, bases.encode(), label)
+
+  return fill(spool, files, options, show_progress=False, read=read)
+
+
+def _read_one(recorded, file, options):
+  dropped = collections.Counter()
+  for row in rows.read(file, dropped, options=options):
+    recorded.add(file[0], row.id, row.bases.decode("ascii"), [row.label])
+  return dropped
+
+
+def fill(spool, files, options, *, show_progress, read=None):
   """Adds what is kept of `files` to the spool, in order.
 
   Args:
@@ -144,6 +173,8 @@ def fill(spool, files, options, *, show_progress):
     files: list of (split, path).
     options: Options.
     show_progress: a bar.
+    read: (one of files, Counter of dropped rows, called for each row) -> Rows; default:
+      from the file.
 
   Returns:
     write.Source; spool.splits holds Statistics afterwards.
@@ -152,16 +183,16 @@ def fill(spool, files, options, *, show_progress):
     UserError: wrong or damaged file, one class only, or classes that cannot be dealt
       out as the options say.
   """
-  survey = survey_lib.Survey(files, options)
+  read = read or functools.partial(rows.read, options=options)
+  survey = survey_lib.Survey(files, options, read)
   dropped, dealt = collections.Counter(), collections.Counter()
   seen = collections.defaultdict(dict)            # split -> {digest: set of classes}
   classes = collections.defaultdict(collections.Counter)
   with tqdm.tqdm(desc="reading", unit=" rows", unit_scale=True, mininterval=0.5, delay=1,
                  disable=not show_progress) as bar:
-    for file_split, path in files:
-      for row in rows.read(path, options.columns, options.policy, dropped, bar.update,
-                           options.max_record_bp):
-        split, digest = file_split, exclusion.digest(row.bases)
+    for file in files:
+      for row in read(file, dropped, bar.update):
+        split, digest = file[0], exclusion.digest(row.bases)
         if options.num_sets > 1 and split == "train":
           split = f"train_{dealt[row.label] // survey.rows_per_set(row.label)}"
           dealt[row.label] += 1

@@ -3,7 +3,7 @@
 import dataclasses
 import os
 
-from data_pipelines import cleaning, files, formats, kmer_text, sequences
+from data_pipelines import cleaning, formats, kmer_text, sequences
 from dnajax.shell import errors
 
 COLUMNS = {"sequence": "sequence", "label": "label"}
@@ -17,20 +17,17 @@ class Row:
   label: str
 
 
-def read(path, columns, policy, dropped, on_row=lambda: None,
-         max_record_bp=files.MAX_RECORD_BP):
+def read(file, dropped, on_row=lambda: None, *, options):
   """The rows of a table.
 
   The reasons to drop one are tried in this order and the first one counts: no label,
   k-mers that do not overlap, the sequence itself (cleaning.take).
 
   Args:
-    path: a table, plain or compressed.
-    columns: {"sequence": column, "label": column}.
-    policy: cleaning.Policy; its on_bad_letters also decides about k-mers.
+    file: (split, table), plain or compressed.
     dropped: Counter of the reasons.
     on_row: called for each row read.
-    max_record_bp: letters of the longest sequence.
+    options: ingest.Options; the on_bad_letters of its policy also decides about k-mers.
 
   Yields:
     Row.
@@ -38,12 +35,13 @@ def read(path, columns, policy, dropped, on_row=lambda: None,
   Raises:
     UserError: wrong or damaged file; with file, line and remedy.
   """
+  _, path = file
   for number, (sequence, label) in formats.read_rows(
-      path, lambda names: _choose(names, path, columns), max_record_bp):
+      path, lambda names: _choose(names, path, options.columns), options.max_record_bp):
     on_row()
     label = sequences.one_line(label)
     bases, reason = ((None, "no_label") if not label
-                     else _bases(sequence, path, number, policy))
+                     else _bases(sequence, path, number, options.policy))
     if reason:
       dropped[reason] += 1
     else:

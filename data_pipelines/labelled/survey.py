@@ -7,7 +7,6 @@ which sequences the other splits hold decides whether it leaks.
 import collections
 
 from data_pipelines import exclusion
-from data_pipelines.labelled import rows
 from dnajax.shell import errors
 
 _REASONS = {"train": "sequence_in_dev_or_test", "test": "sequence_in_train"}
@@ -21,8 +20,8 @@ def is_training(split):
 class Survey:
   """One pass over the tables, where the options need one."""
 
-  def __init__(self, files, options):
-    """files: list of (split, path). options: ingest.Options.
+  def __init__(self, files, options, read):
+    """files: list of (split, path). options: ingest.Options. read: as of ingest.fill.
 
     Raises:
       UserError: the rows of a class of `train` do not divide over the sets, or are
@@ -39,8 +38,7 @@ class Survey:
     for split, path in files:
       if not removes and not (deals and split == "train"):
         continue
-      for row in rows.read(path, options.columns, options.policy, collections.Counter(),
-                           max_record_bp=options.max_record_bp):
+      for row in read((split, path), collections.Counter(), lambda: None):
         self._digests[is_training(split)].add(exclusion.digest(row.bases))
         self._counts[row.label] += split == "train"
     if deals and "train" in (split for split, _ in files):

@@ -5,6 +5,7 @@ import functools
 from typing import Any
 
 from dnajax.config import build
+from dnajax.models import types
 from dnajax.shell import parts
 from dnajax.tokens import tokenizer as tokenizer_lib
 
@@ -29,6 +30,10 @@ class ModelSpec:
     """The Linen module; made once."""
     heads = {name: loss.module(self.num_labels) for name, loss in self.losses.items()}
     return self.objective.module(self.encoder, self.tokenizer, heads)
+
+  def init_params(self, key):
+    """Random parameters, leaves boxed with logical axis names."""
+    return types.init_params(self, key)
 
   def to_dict(self):
     """JSON-serialisable."""

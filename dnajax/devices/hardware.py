@@ -18,17 +18,23 @@ class Accelerator:
 
 
 # Half of "bidirectional ICI bandwidth per chip" for TPUs; half of NVLink's 900 GB/s for
-# GPUs, and between hosts one 400 Gb/s adapter for each GPU (NVIDIA DGX H100/H200 datasheet).
+# GPUs, and between hosts one 400 Gb/s adapter for each GPU: eight ConnectX-7 in a DGX H100 or
+# H200 (docs.nvidia.com/dgx-basepod/reference-architecture-infrastructure-foundation-enterprise-ai
+# /latest/core-components.html). Looked up 2026-11-28.
 ACCELERATORS = {
     # docs.cloud.google.com/tpu/docs/v5e: 197 TFLOPs, 16 GB, 819 GBps, ICI 400 GBps
     "v5e": Accelerator(197 * _T, 16 * _GB, 819 * _GB, 200 * _GB),
-    # docs.cloud.google.com/tpu/docs/v5p: 459 TFLOPs, 95 GiB, 2,575 GiBps, ICI 1,200 GBps
+    # docs.cloud.google.com/tpu/docs/v5p: 459 TFLOPs, 95 GiB, 2,575 GiBps (older versions:
+    # 2,765 GBps, the same), ICI 1,200 GBps
     "v5p": Accelerator(459 * _T, 95 * _GIB, 2_575 * _GIB, 600 * _GB),
     # docs.cloud.google.com/tpu/docs/v6e: 918 TFLOPs, 32 GB, 1,638 GBps, ICI 800 GBps
     "v6e": Accelerator(918 * _T, 32 * _GB, 1_638 * _GB, 400 * _GB),
-    # NVIDIA H100 datasheet, SXM: 1,979 TFLOPS with sparsity, half without; 80 GB, 3.35 TB/s
+    # SXM, as archive-lib.hpctech.co.jp/gpuproduct/nvidia-h100.html repeats NVIDIA's datasheet:
+    # 1,979 TFLOPS with sparsity, half without; 80 GB, 3,350 GB/s, NVLink 900 GB/s
     "H100": Accelerator(989 * _T, 80 * _GB, 3.35 * _T, 450 * _GB, 8, 50 * _GB),
-    # NVIDIA H200 datasheet, SXM: the same with 141 GB, 4.8 TB/s
+    # SXM: the same with 141 GB and NVLink 900 GB/s (NVIDIA's own description of a machine,
+    # github.com/mlcommons/inference_results_v4.1, H200-SXM-141GBx8_TRT_MaxQ.json)
+    # and 4.8 TB/s (aiwiki.ai/wiki/nvidia_h200, which cites NVIDIA's datasheet)
     "H200": Accelerator(989 * _T, 141 * _GB, 4.8 * _T, 450 * _GB, 8, 50 * _GB),
 }
 

@@ -29,12 +29,13 @@ AXIS_RULES = (  # logical name -> mesh axes; the first row whose axes are free w
 )
 
 
-def make_mesh(sizes, devices=None):
+def make_mesh(sizes, devices=None, name="config.mesh"):
   """A mesh with axes data, fsdp, tensor.
 
   Args:
     sizes: mapping of the three names to sizes; one may be -1 for the rest.
     devices: default all devices of all processes.
+    name: where the sizes were given.
 
   Raises:
     UserError: the sizes do not multiply to the number of devices.
@@ -44,15 +45,14 @@ def make_mesh(sizes, devices=None):
   given = math.prod(size for size in shape if size != -1)
   if shape.count(-1) > 1 or any(size == 0 or size < -1 for size in shape):
     raise errors.UserError(
-        f"config.mesh={dict(zip(AXES, shape, strict=True))}: sizes are positive, "
+        f"{name}={dict(zip(AXES, shape, strict=True))}: sizes are positive, "
         "one of them may be -1 (all remaining devices).")
   if -1 in shape and len(devices) % given == 0:
     shape[shape.index(-1)] = len(devices) // given
   if math.prod(shape) != len(devices):
     raise errors.UserError(
-        f"config.mesh={dict(zip(AXES, shape, strict=True))} does not fit "
-        f"{len(devices)} devices. Their product must be {len(devices)}; use "
-        "--config.mesh.data=-1 for all remaining devices.")
+        f"{name}={dict(zip(AXES, shape, strict=True))} does not fit {len(devices)} devices. "
+        f"Their product must be {len(devices)}; data=-1 means all remaining devices.")
   # Auto: constraints are hints to the partitioner. The default, Explicit, would
   # make each an assertion.
   return Mesh(mesh_utils.create_device_mesh(shape, devices), AXES,

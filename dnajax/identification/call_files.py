@@ -6,7 +6,7 @@ A new format is a function and a line of FORMATS.
 import contextlib
 import os
 
-from dnajax.shell import errors, files
+from dnajax.shell import cells, errors, files
 
 _LETTERS = {"phylum": "p", "class": "c", "order": "o", "family": "f", "genus": "g",
             "species": "s"}   # of SINTAX; it has none for subfamilies
@@ -14,25 +14,29 @@ _LETTERS = {"phylum": "p", "class": "c", "order": "o", "family": "f", "genus": "
 
 def tsv_header(ranks):
   """The first line of a table of calls."""
-  cells = ["query"]
+  line = ["query"]
   for rank in ranks:
-    cells += [rank, f"{rank}_probability"]
-  return "\t".join([*cells, "best_reference", "similarity", "identity", "strand"])
+    line += [rank, f"{rank}_probability"]
+  return "\t".join([*line, "best_reference", "similarity", "identity", "strand"])
 
 
 def tsv(call, num_hits):
-  """One line: names that are called, probabilities of all, the best reference."""
+  """One line: names that are called, probabilities of all, the best reference.
+
+  For people: a name that a spreadsheet would take for a formula has an apostrophe in front. The
+  other formats keep names, but for characters that are none of a name.
+  """
   del num_hits
-  cells = [_cell(call.query)]
+  line = [cells.for_people(call.query)]
   for rank, name in call.names.items():
-    cells += [_cell(name) if call.is_called[rank] else "",
+    line += [cells.for_people(name) if call.is_called[rank] else "",
               f"{call.probabilities[rank]:.3f}" if name else ""]
   if call.hits:
     name, cosine, identity, _ = call.hits[0]
-    cells += [_cell(name), f"{cosine:.3f}", f"{identity:.4f}"]
+    line += [cells.for_people(name), f"{cosine:.3f}", f"{identity:.4f}"]
   else:
-    cells += ["", "", ""]
-  yield "\t".join([*cells, "-" if call.is_reversed else "+"])
+    line += ["", "", ""]
+  yield "\t".join([*line, "-" if call.is_reversed else "+"])
 
 
 def sintax(call, num_hits):
@@ -43,7 +47,7 @@ def sintax(call, num_hits):
                         for rank, name in named)
   called = ",".join(f"{_LETTERS[rank]}:{_word(name)}" for rank, name in named
                     if call.is_called[rank])
-  yield "\t".join([_cell(call.query), everything, "-" if call.is_reversed else "+", called])
+  yield "\t".join([cells.plain(call.query), everything, "-" if call.is_reversed else "+", called])
 
 
 def blast6(call, num_hits):
@@ -52,8 +56,9 @@ def blast6(call, num_hits):
   for name, _, identity, overlap in call.hits[:num_hits]:
     differences = round((1 - identity) * overlap)
     ends = (call.length, 1) if call.is_reversed else (1, call.length)
-    yield "\t".join(map(str, (_cell(call.query), _cell(name), f"{100 * identity:.1f}", overlap,
-                              differences, 0, *ends, 1, overlap, -1, 0)))
+    yield "\t".join(map(str, (
+        cells.plain(call.query), cells.plain(name), f"{100 * identity:.1f}", overlap,
+        differences, 0, *ends, 1, overlap, -1, 0)))
 
 
 FORMATS = {"tsv": (tsv_header, tsv), "sintax": (None, sintax), "blast6": (None, blast6)}
@@ -83,7 +88,7 @@ def open_file(path, kind, ranks, *, num_hits=5):
   path.parent.mkdir(parents=True, exist_ok=True)
   part = path.with_name(f".{path.name}.part-{os.getpid()}")
   try:
-    with part.open("w") as file:
+    with files.named(path), part.open("w", encoding="utf-8") as file:
       if header:
         file.write(header(ranks) + "\n")
       yield lambda call: file.writelines(line + "\n" for line in lines(call, num_hits))
@@ -92,9 +97,5 @@ def open_file(path, kind, ranks, *, num_hits=5):
     part.unlink(missing_ok=True)
 
 
-def _cell(text):
-  return " ".join(text.split())
-
-
 def _word(name):
-  return _cell(name).replace(" ", "_").replace(",", "_")
+  return cells.plain(name).replace(" ", "_").replace(",", "_")

@@ -8,7 +8,7 @@ import re
 import numpy as np
 
 from data_pipelines import cleaning as cleaning_lib
-from data_pipelines import kmer_text, presets, sequences
+from data_pipelines import files, kmer_text, presets, sequences
 from dnajax.shell import errors
 
 # From high to low. A BIN is no name: clusters of sequences cut across species.
@@ -55,7 +55,8 @@ class References:
     return digest.hexdigest()[:16]
 
 
-def read(path, columns=None, *, header_pattern=None, cleaning=_USUAL):
+def read(path, columns=None, *, header_pattern=None, cleaning=_USUAL,
+         max_record_bp=files.MAX_RECORD_BP):
   """References of a file.
 
   Args:
@@ -64,6 +65,7 @@ def read(path, columns=None, *, header_pattern=None, cleaning=_USUAL):
     columns: {field: column of a table}.
     header_pattern: regular expression with groups named as ranks.
     cleaning: of the letters.
+    max_record_bp: letters of the longest sequence that is read.
 
   Returns:
     References; rows with the same sequence and the same names are one.
@@ -71,7 +73,8 @@ def read(path, columns=None, *, header_pattern=None, cleaning=_USUAL):
   Raises:
     UserError: wrong file, no names, or no sequence.
   """
-  records = sequences.read(path, columns, header_pattern=header_pattern)
+  records = sequences.read(path, columns, header_pattern=header_pattern,
+                           max_record_bp=max_record_bp)
   named = ((lineage(record), record) for record in records)
   return collect(((record.id, record.sequence, names) for names, record in named),
                  cleaning=cleaning, source=path)

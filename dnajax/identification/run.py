@@ -9,7 +9,7 @@ import tqdm
 from data_pipelines import sequences
 from dnajax.data import records
 from dnajax.identification import call_files, identifier, index
-from dnajax.shell import errors, files
+from dnajax.shell import cells, errors, files
 from dnajax.workdir import load as load_lib
 
 
@@ -52,7 +52,7 @@ def prepare(directory, embedder, references, fit, *, overwrite=False, adapt=None
 
 
 def identify_file(made, queries, output, *, columns=None, kind="tsv", min_probability=None,
-                  num_hits=5, batch_size=512):
+                  num_hits=5, batch_size=512, **limits):
   """Writes the calls of a file of queries; says and draws what was called.
 
   Args:
@@ -62,11 +62,12 @@ def identify_file(made, queries, output, *, columns=None, kind="tsv", min_probab
     columns: {field: column} of the queries.
     kind, num_hits: see `call_files.open_file`.
     min_probability, batch_size: see `Identifier.identify`.
+    **limits: of `sequences.read`.
 
   Returns:
     dict: num_queries, num_unread, called {rank: number}, seconds.
   """
-  read = lambda: sequences.read(queries, columns)
+  read = lambda: sequences.read(queries, columns, **limits)
   total = sum(1 for _ in tqdm.tqdm(read(), desc="counting", unit=" queries", unit_scale=True,
                                    delay=2, leave=False))
   start = time.perf_counter()
@@ -119,7 +120,7 @@ def _say(made, found, num_reversed, output):
   if made.references.problems:
     path = stem.with_name(stem.name + ".references.tsv")
     files.write_text(path, "kind\twhat\n" + "".join(
-        f"{kind}\t{text}\n" for kind, text in made.references.problems))
+        f"{kind}\t{cells.for_people(text)}\n" for kind, text in made.references.problems))
     print(f"odd references: {path}")
   try:
     from dnajax.identification import figures

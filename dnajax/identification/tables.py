@@ -46,14 +46,15 @@ def compare(made, queries, wanted, *, methods=comparison.METHODS, threads=None, 
   return rows
 
 
-def named_queries(made, path, columns=None, *, header_pattern=None):
-  """(cleaned sequences, {rank: [Q] numbers}) of queries whose names are known.
+def named_queries(made, path, columns=None, *, header_pattern=None, **limits):
+  """(cleaned sequences, {rank: [Q] numbers}) of queries whose names are known; limits: of
+  `sequences.read`.
 
   Raises:
     UserError: they have none.
   """
   texts, lineages = [], []
-  for record in sequences.read(path, columns, header_pattern=header_pattern):
+  for record in sequences.read(path, columns, header_pattern=header_pattern, **limits):
     fields = references_lib.lineage(record)
     texts.append(made.cleaning.clean(record.sequence).decode("ascii", "replace"))
     lineages.append(fields)

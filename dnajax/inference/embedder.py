@@ -74,7 +74,7 @@ class Embedder:
                    if centre else None)
     self._gain = (strands.gain(self._kept("kmer_counts", "strand=either"))
                   if strand == "either" else None)
-    self._params = encode.on_devices(used.params, mesh)
+    self._params = encode.on_devices(used.params, mesh, used.model)
 
   def _kept(self, name, asked_by):
     """What the checkpoint keeps of the training data."""

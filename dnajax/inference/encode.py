@@ -134,18 +134,43 @@ def put_rows(rows, mesh):
   return feed.spread(rows, partitioning.batch_sharding(mesh))
 
 
-def local_mesh():
-  """A mesh that spreads rows over this process's devices; None for just one."""
+def local_mesh(sizes=None):
+  """A mesh of this process's devices.
+
+  Args:
+    sizes: {axis: devices} as of config.mesh, axes that are absent 1; None: rows are spread
+      over all devices, each of which has all parameters.
+
+  Returns:
+    jax Mesh, or None where there is just one device.
+
+  Raises:
+    UserError: the sizes do not fit the devices.
+  """
   devices = jax.local_devices()
-  if len(devices) == 1:
-    return None
-  return partitioning.make_mesh({"data": -1, "fsdp": 1, "tensor": 1}, devices)
+  sizes = sizes or {"data": -1}
+  if unknown := sizes.keys() - set(partitioning.AXES):
+    raise errors.UserError(f"--mesh: no axis {min(unknown)!r}. The axes: "
+                           f"{', '.join(partitioning.AXES)}.")
+  mesh = partitioning.make_mesh(dict.fromkeys(partitioning.AXES, 1) | sizes, devices, "--mesh")
+  return None if len(devices) == 1 else mesh
 
 
-def on_devices(params, mesh):
-  """Host parameters -> a copy on every device of the mesh, or on the one device."""
-  return jax.device_put(
-      params, None if mesh is None else partitioning.replicated(mesh))
+def on_devices(params, mesh, model=None):
+  """Host parameters -> the devices of a mesh, or the one device.
+
+  Args:
+    params: nested dict.
+    mesh: None for one device.
+    model: config.model.ModelSpec that they are of: they are cut up over the axes fsdp and
+      tensor, as in training; None: every device has a copy.
+  """
+  if mesh is None or model is None:
+    return jax.device_put(params, mesh and partitioning.replicated(mesh))
+  with partitioning.use(mesh):
+    _, sharding = partitioning.abstract_and_sharding(
+        lambda: model.init_params(jax.random.key(0)), mesh)
+  return jax.device_put(params, sharding)
 
 
 def round_up_batch(batch_size, mesh):

@@ -32,17 +32,19 @@ def open_parts(targets):
              for part, target in zip(parts, targets, strict=True)]
     _remove_left_over(parts)
     try:
-      yield parts
-      for part, lock, target in zip(
-          reversed(parts), reversed(locks), reversed(targets), strict=True):
-        os.fsync(lock)
-        if files.is_remote(target):
-          epath.Path(part).copy(target, overwrite=True)
-        else:
-          part.replace(target)
+      with files.named(targets[0]):
+        yield parts
+        for part, lock, target in zip(
+            reversed(parts), reversed(locks), reversed(targets), strict=True):
+          os.fsync(lock)
+          if files.is_remote(target):
+            epath.Path(part).copy(target, overwrite=True)
+          else:
+            part.replace(target)
     finally:
       for part in parts:
         part.unlink(missing_ok=True)
+      _remove_left_over(parts)
 
 
 @contextlib.contextmanager
@@ -59,7 +61,7 @@ def _locked(part, target):
 
 
 def _remove_left_over(parts):
-  """What a killed writer kept beside its parts."""
+  """What a writer that was killed, or that failed, kept beside its parts."""
   for part in parts:
     for path in part.parent.glob(f"{_literal(part.name)}.*"):
       path.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ import shutil
 import sys
 import tempfile
 
-from data_pipelines import presets, sequences
+from data_pipelines import files, presets, sequences
 from dnajax.shell import errors
 
 STDIN = "-"
@@ -24,15 +24,17 @@ class Source:
     paths: of the files.
     layout: {field: column name} of tables, see `data_pipelines.sequences.read`.
     columns: ranks that any of the files has names for, as "genus".
+    max_record_bp: letters of the longest sequence that is read.
   """
   paths: tuple
   layout: dict
   columns: tuple
+  max_record_bp: int = files.MAX_RECORD_BP
 
   def records(self):
     """Yields (id, sequence, {column: name}); every call reads anew."""
     for path in self.paths:
-      for record in sequences.read(path, self.layout):
+      for record in sequences.read(path, self.layout, max_record_bp=self.max_record_bp):
         yield (record.id, record.sequence,
                {column: record.fields.get(column, "") for column in self.columns})
 
@@ -54,13 +56,14 @@ class Source:
 
 
 @contextlib.contextmanager
-def opened(names, columns=(), *, has_taxonomy=True):
+def opened(names, columns=(), *, has_taxonomy=True, max_record_bp=files.MAX_RECORD_BP):
   """The Source that the command line names; the first record of every file is read.
 
   Args:
     names: files, patterns as "reads/*.fa.gz" (sorted by name), or "-" alone.
     columns: "field:column" texts for tables; without a field, the sequence's.
     has_taxonomy: whether tables bring names of ranks along.
+    max_record_bp: letters of the longest sequence that is read.
 
   Raises:
     UserError: no such file, or a wrong one.
@@ -72,10 +75,11 @@ def opened(names, columns=(), *, has_taxonomy=True):
       raise errors.UserError("--input=- is the standard input and stands alone.")
     paths = [stack.enter_context(_stdin())] if STDIN in names else _found(names)
     # Wrong files are found before anything slow begins.
-    firsts = [next(iter(sequences.read(path, layout)), None) for path in paths]
+    firsts = [next(iter(sequences.read(path, layout, max_record_bp=max_record_bp)), None)
+              for path in paths]
     there = {field for first in firsts if first is not None for field in first.fields}
     yield Source(tuple(paths), layout, tuple(
-        rank for rank in presets.RANKS if has_taxonomy and rank in there))
+        rank for rank in presets.RANKS if has_taxonomy and rank in there), max_record_bp)
 
 
 def _found(names):

@@ -60,3 +60,17 @@ def nothing_hidden(tokens):
       is_hidden=nowhere, is_absent=nowhere, restore_ids=positions,
       pad_mask=tokens.pad_mask, scored_ids=positions, targets=tokens.ids,
       is_selected=nowhere, is_unselected=nowhere, is_in_place=True)
+
+
+def init_params(task, key):
+  """Random parameters, leaves boxed with logical axis names.
+
+  Args:
+    task: has a module, its tokenizer and its objective.
+    key: PRNG key.
+  """
+  tokens = task.tokenizer(jnp.zeros((1, task.tokenizer.length), jnp.uint8))
+  # Parameters do not depend on what is hidden: no masking, no ranks, no slots.
+  inputs = (Inputs(masked=nothing_hidden(tokens)) if task.objective.hides_tokens
+            else Inputs(tokens=tokens))
+  return task.module.init(key, inputs)["params"]

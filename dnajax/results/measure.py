@@ -21,7 +21,8 @@ _OF_TRAINING = {"masking/share": ("selected_share", "share"),
                 "masking/mean_pmi_rank": ("mean_pmi_rank", "")}
 
 
-def evaluate(workdir, *, evals=None, entries=None, step="best", data_dir=None, say=print):
+def evaluate(workdir, *, evals=None, entries=None, step="best", data_dir=None, mesh=None,
+             say=print):
   """Runs evaluators of a run's config on one of its checkpoints.
 
   Those that ask encoders and no baseline also run on the parameters that the run began
@@ -33,6 +34,7 @@ def evaluate(workdir, *, evals=None, entries=None, step="best", data_dir=None, s
     entries: {name: table} that stands in for config.evals.
     step: which checkpoint, see `workdir.load.load`.
     data_dir: where the prepared data lies now; default config.data.dir.
+    mesh: {axis: devices}, see `encode.local_mesh`.
     say: called with a line of progress.
 
   Returns:
@@ -61,7 +63,7 @@ def evaluate(workdir, *, evals=None, entries=None, step="best", data_dir=None, s
   context = context_lib.Context(
       model=model, data_directory=directory, train_split=train_split,
       task=training and training.task, bind_masking=training and training.bind_masking,
-      seed=config["seed"], mesh=encode.local_mesh(), evals=evaluators)
+      seed=config["seed"], mesh=encode.local_mesh(mesh), evals=evaluators)
   params_of = {base.UNTRAINED: lambda: training.initial_params(),
                base.TRAINED: lambda: trained.params}
   # What is made of others finds there what they said.
@@ -90,7 +92,7 @@ def _measured(run, context, chosen, params_of, results, say):
                if kind == base.TRAINED or parts_[name].asks_untrained(parts_)]
       if not names:
         continue
-      params = encode.on_devices(load_params(), mesh)
+      params = encode.on_devices(load_params(), mesh, context.model)
       for name in names:
         part, runner = parts_[name], runners[name]
         label = part.baseline or kind

@@ -1,9 +1,10 @@
 """A directory with all that was measured: results.json, report.md, figures."""
 
 import glob
+from urllib import parse
 
 from dnajax.results import bootstrap, comparison, seeds, store, tables
-from dnajax.shell import files
+from dnajax.shell import cells, files
 from dnajax.workdir import metrics
 
 NO_MATPLOTLIB = ("Figures need matplotlib, which is not installed: "
@@ -88,27 +89,26 @@ def markdown(found, figure_names=()):
     figure_names: files beside the report that it shows.
   """
   results = seeds.merge(found)
-  lines = ["# Evaluation", "",
-           "| run | model | step | seed | data | fingerprint |",
-           "|---|---|---|---|---|---|"]
-  for run in (one["run"] for one in found):
-    lines.append(f"| {run['name']} | {run['model']} | {run['step']:,} of "
-                 f"{run['total_steps']:,} | {run['seed']} | {run['data']} | "
-                 f"{run['fingerprint'][:12]} |")
+  lines = ["# Evaluation", "", *tables.markdown([
+      ["run", "model", "step", "seed", "data", "fingerprint"],
+      *([run["name"], run["model"], f"{run['step']:,} of {run['total_steps']:,}",
+         str(run["seed"]), run["data"], run["fingerprint"][:12]]
+        for run in (one["run"] for one in found))], 6)]
   if len({one["run"]["fingerprint"] for one in found}) > 1:
     lines += ["", "**The runs were evaluated on different data; their numbers do "
               "not compare.**"]
   compared = dict(comparison.tables(found))
   for task, rows in tables.of_results(results):
-    lines += ["", f"## {task}", "", *tables.markdown(rows, rows[0].index("n"))]
+    lines += ["", f"## {cells.markdown(task)}", "", *tables.markdown(rows, rows[0].index("n"))]
     if task in compared:
       lines += ["", *tables.markdown(compared[task], 2)]
   lines.append("")
   for name in figure_names:
-    lines += [f"![{name.rpartition('.')[0]}]({name})", ""]
+    lines += [f"![{cells.markdown(name.rpartition('.')[0])}]({parse.quote(name)})", ""]
   lines += ["## How it was measured", ""]
-  lines += [f"- `{name}`: {protocol}." for name, protocol in dict.fromkeys(
-      (entry["evaluator"], entry["protocol"]) for entry in results)]
+  lines += [f"- `{cells.plain(name)}`: {cells.markdown(protocol)}."
+            for name, protocol in dict.fromkeys(
+                (entry["evaluator"], entry["protocol"]) for entry in results)]
   if compared:
     lines += ["", f"interval: {bootstrap.LEVEL:.0%} percentile bootstrap over the queries "
               "(10,000 resamples); differences are paired, of the same queries."]
@@ -143,5 +143,7 @@ def _write_figures(directory, found, workdirs, say):
 
 
 def _save_figure(figure, path):
+  for text in figure.findobj(lambda part: hasattr(part, "set_parse_math")):
+    text.set_parse_math(False)     # names of taxa and runs are no formulas
   with path.open("wb") as file:
     figure.savefig(file, format="png", dpi=150)

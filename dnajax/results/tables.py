@@ -1,6 +1,7 @@
 """Tables of results: as rows of cells, as text for a terminal, as Markdown."""
 
 from dnajax.evaluators import base
+from dnajax.shell import cells
 
 
 def of_results(results):
@@ -20,13 +21,13 @@ def of_results(results):
   for task in dict.fromkeys(entry["task"] for entry in shown):
     of_task = [entry for entry in shown if entry["task"] == task]
     metrics = list(dict.fromkeys(entry["metric"] for entry in of_task))
-    cells, counts = {}, {}
+    values, counts = {}, {}
     for entry in sorted(of_task, key=_order):
       row = _row_name(entry, several)
-      cells.setdefault(row, {})[entry["metric"]] = number(entry)
+      values.setdefault(row, {})[entry["metric"]] = number(entry)
       counts[row] = "" if entry["n"] is None else f"{entry['n']:,.0f}"
-    rows = [[*row, counts[row], *(cells[row].get(metric, "–") for metric in metrics)]
-            for row in cells]
+    rows = [[*row, counts[row], *(values[row].get(metric, "–") for metric in metrics)]
+            for row in values]
     names = [metric.replace("_", " ") for metric in metrics]
     out.append((task, [["run", "features", "n", *names], *rows] if several else
                 [["features", "n", *names], *rows]))
@@ -84,7 +85,7 @@ def all_as_text(results):
 
 def markdown(rows, num_left):
   """Lines of a table in Markdown; arguments as of `text`."""
-  header, *rows = rows
+  header, *rows = ([cells.markdown(cell) for cell in row] for row in rows)
   return [f"| {' | '.join(header)} |",
           "|" + "---|" * num_left + "---:|" * (len(header) - num_left),
           *(f"| {' | '.join(row)} |" for row in rows)]

@@ -7,6 +7,10 @@ from absl import flags
 
 from dnajax.shell import errors, failures
 
+MESH_HELP = ("Devices for each axis, as fsdp=4,tensor=2 for a model too large for one device; -1: "
+             "all that remain. Default: rows are spread over the devices, each of which has all "
+             "parameters.")
+
 _overrides = {}  # flag of a config file -> [("a.b", text)], as given
 
 
@@ -86,3 +90,16 @@ def read_config(config, flag):
     raise errors.UserError(f"Cannot read --{flag}: {error}") from error
   raise errors.UserError(f"Give --{flag}=FILE, for example "
                          f"--{flag}=configs/barcodemae.py.")
+
+
+def mesh(texts):
+  """--mesh as {axis: devices}, for `inference.encode.local_mesh`; None if it was not given."""
+  sizes = {}
+  for text in texts:
+    axis, _, size = text.partition("=")
+    try:
+      sizes[axis.strip()] = int(size)
+    except ValueError:
+      raise errors.UserError(f"--mesh={text}: write AXIS=DEVICES, for example "
+                             "--mesh=fsdp=4,tensor=2.") from None
+  return sizes or None

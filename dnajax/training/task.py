@@ -72,11 +72,7 @@ class Task:
 
   def init_params(self, key):
     """Random parameters, leaves boxed with logical axis names."""
-    tokens = self.tokenizer(jnp.zeros((1, self.tokenizer.length), jnp.uint8))
-    # Parameters do not depend on what is hidden: no masking, no ranks, no slots.
-    inputs = (types.Inputs(masked=types.nothing_hidden(tokens))
-              if self.objective.hides_tokens else types.Inputs(tokens=tokens))
-    return self.module.init(key, inputs)["params"]
+    return types.init_params(self, key)
 
   def make_prepare(self):
     """Returns (key, stage_key, batch, state) -> (inputs, scales, counts), pure.

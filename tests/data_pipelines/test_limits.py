@@ -13,6 +13,7 @@ from pyarrow import parquet
 
 from data_pipelines import cleaning, files, ngrams, pmi_table, prepare, sequences
 from dnajax.shell import errors
+from tests import tiny
 
 
 def read(path, **options):
@@ -141,3 +142,15 @@ def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
   with pytest.raises(errors.UserError, match="No space left"):
     pmi_table.write_table(tmp_path / "t.npz", made)
   assert {path.name for path in tmp_path.iterdir()} == {"a.tsv"}
+
+
+@pytest.mark.parametrize("command, flags", [
+    ("dnajax.embed", ["--workdir=none", "--input={}", "--output={}.npy"]),
+    ("dnajax.identify", ["--references={}", "--index={}.index"])])
+def test_embed_and_identify_have_the_limit_of_prepare(tmp_path, command, flags):
+  path = tmp_path / "a.tsv"
+  path.write_text(f"id\tsequence\tgenus\na\t{'ACGT' * 600_000}\tG\n")
+  code, _, err = tiny.call(command, *(flag.format(path) for flag in flags),
+                           "--max_record_bp=1_000_000")
+  assert code == 2 and err.count("\n") == 1, err
+  assert "longer than 1,000,000 letters" in err and "--max_record_bp" in err

@@ -8,6 +8,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from dnajax.devices import collectives, hardware, partitioning, program, simulation
 
+NUM_DEVICES = 8
 TEXT = """HloModule m
 
 %sum (a: f32[], b: f32[]) -> f32[] {{

@@ -18,6 +18,8 @@ from dnajax.shell import errors
 sys.path.insert(0, str(Path(__file__).parent.parent / "models"))
 import builders  # noqa: E402
 
+NUM_DEVICES = 8
+
 
 def slow_probabilities(q, k, is_attended):
   """[L, D/H] queries and keys of one head -> softmax over the attended keys."""

@@ -12,6 +12,8 @@ from sklearn import metrics
 from dnajax.evaluators import classification
 from dnajax.shell import errors, parts
 
+NUM_DEVICES = 8
+
 
 def test_scores_are_those_of_the_most_probable_label():
   rng = np.random.default_rng(0)

@@ -13,6 +13,7 @@ from dnajax.inference import kmer_counts, neighbors
 from dnajax.shell import errors
 from dnajax.tokens import kmers
 
+NUM_DEVICES = 8
 KMERS = dict(key_split="train", query_split="unseen", label="genus", features="kmer_counts",
              k=3, batch_size=16)
 

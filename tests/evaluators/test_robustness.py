@@ -14,6 +14,7 @@ from dnajax.tokens import bases as base_codes
 from dnajax.tokens import kmers
 from dnajax.tokens import vocabulary as vocabulary_lib
 
+NUM_DEVICES = 8
 VOCABULARIES = {
     "plain": vocabulary_lib.Vocabulary(2),
     "cls": vocabulary_lib.Vocabulary(2, add_cls=True),

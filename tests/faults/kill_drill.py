@@ -25,13 +25,18 @@ def start(data, workdir, steps):
       cwd=processes.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+def finish(process):
+  """Waits for a training that has to end well and to say nothing on stderr."""
+  _, err = process.communicate()
+  assert not err and process.returncode == 0, (process.returncode, err)
+
+
 def main():
   """Runs the drill."""
   data, scratch = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
   kills, rng = int(sys.argv[3]) if len(sys.argv) > 3 else 20, random.Random(0)
   steps, inside = 12 * (kills + 2), 0
-  whole = start(data, scratch / "whole", steps)
-  assert whole.communicate()[1] == "" and whole.returncode == 0
+  finish(start(data, scratch / "whole", steps))
   for n in range(kills):
     process = start(data, scratch / "killed", steps)
     reports = (line for line in process.stdout if line.startswith("step "))
@@ -43,8 +48,7 @@ def main():
     left = [path.name for path in (scratch / "killed/checkpoints").iterdir()]
     inside += any("tmp" in name for name in left)
     print(f"kill {n + 1}: {sorted(left)}", flush=True)
-  last = start(data, scratch / "killed", steps)
-  assert last.communicate()[1] == "" and last.returncode == 0
+  finish(start(data, scratch / "killed", steps))
   a, b = (tiny.recorded(scratch / name) for name in ("whole", "killed"))
   assert a == b, "reported values differ"
   import jax

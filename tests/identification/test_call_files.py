@@ -3,7 +3,8 @@
 import pytest
 
 from dnajax.identification import call_files, identifier
-from dnajax.shell import errors
+from dnajax.shell import errors, failures
+from tests.faults import limits
 
 CALL = identifier.Call(
     query="q 1", names={"family": "Apidae", "genus": "Apis", "species": "Apis mellifera"},
@@ -13,6 +14,15 @@ CALL = identifier.Call(
 NOTHING = identifier.Call("q2", {"family": "", "genus": "", "species": ""},
                           {"family": 0., "genus": 0., "species": 0.},
                           dict.fromkeys(("family", "genus", "species"), False), [], 3)
+
+
+def test_a_full_disk_is_told_with_the_place_and_leaves_nothing(tmp_path):
+  with limits.file_size(1_000), pytest.raises(OSError) as told, (
+      call_files.open_file(tmp_path / "calls.tsv", "tsv", tuple(CALL.names))) as write:
+    for _ in range(1_000):
+      write(CALL)
+  assert str(tmp_path / "calls.tsv") in failures.explain(told.value)
+  assert not list(tmp_path.iterdir())
 
 
 def written(tmp_path, kind, **options):

@@ -9,7 +9,8 @@ import pytest
 
 from dnajax.inference import embed_files, part_files, writers
 from dnajax.inference.writer import Layout
-from dnajax.shell import errors
+from dnajax.shell import errors, failures
+from tests.faults import limits
 
 IDS, FIELDS = ["a", "b\tc", "é"], [{"genus": "Apis"}, {"genus": ""}, {"genus": "Bombus\n1"}]
 ROWS = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
@@ -79,6 +80,17 @@ def test_anndata_that_is_missing_is_said_before_anything_else(tmp_path, monkeypa
   monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
   with pytest.raises(errors.UserError, match=r"pip install 'dnajax\[h5ad\]'"):
     writers.check_output(tmp_path / "a.h5ad", overwrite=False)
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".npy", ".npz", ".tsv"])
+def test_a_full_disk_is_told_with_the_place_and_leaves_nothing(tmp_path, suffix):
+  path, layout = tmp_path / f"a{suffix}", Layout(500)
+  rows = np.random.default_rng(0).normal(size=(3, 500)).astype(np.float32)
+  with limits.file_size(2_000), pytest.raises(OSError) as told:
+    write(path, layout, rows)
+  assert str(tmp_path) in failures.explain(told.value)
+  assert not list(tmp_path.iterdir())
+  write(path, layout, rows)
 
 
 def test_what_a_killed_writer_left_is_gone_after_the_next_one(tmp_path):

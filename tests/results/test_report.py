@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from dnajax.results import report, store
-from dnajax.shell import errors, files
+from dnajax.shell import errors, failures, files
+from tests.faults import limits
 
 
 def test_report_has_tables_figures_and_protocols(tmp_path):
@@ -25,6 +26,15 @@ def test_report_has_tables_figures_and_protocols(tmp_path):
   assert "`knn`: cosine 1-NN of encoder." in text
   for path in paths[2:]:
     assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_full_disk_is_told_with_the_place_and_leaves_the_old_report(tmp_path):
+  report.write(tmp_path / "report", [made_up.found()], [made_up.train(tmp_path)])
+  old = {path.name: path.read_bytes() for path in (tmp_path / "report").iterdir()}
+  with limits.file_size(1_000), pytest.raises(OSError) as told:
+    report.write(tmp_path / "report", [made_up.found(accuracy=0.7)], [tmp_path])
+  assert str(tmp_path) in failures.explain(told.value)
+  assert {path.name: path.read_bytes() for path in (tmp_path / "report").iterdir()} == old
 
 
 def test_without_matplotlib_tables_are_written_and_the_remedy_is_told(
