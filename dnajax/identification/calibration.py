@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 _RIDGE = 1e-3
+_LEAST_WEIGHT = 1e-6
 _PRIOR = 20       # queries that a share taken beforehand counts as
 _EM_STEPS = 100
 
@@ -31,33 +32,37 @@ class Calibrator:
                      self.said, self.was)
 
 
-def fit(evidence, is_right):
+def fit(evidence, is_right, weights=None):
   """A Calibrator.
 
   Args:
     evidence: [n, F] float.
     is_right: [n] bool.
+    weights: [n], what each row counts; None: 1.
   """
   from scipy import optimize  # comes with JAX
   evidence, is_right = np.asarray(evidence, np.float64), np.asarray(is_right, np.float64)
+  counts = np.ones(len(evidence)) if weights is None else np.maximum(weights, _LEAST_WEIGHT)
+  part = counts / counts.sum()
   mean, scale = evidence.mean(axis=0), np.maximum(evidence.std(axis=0), 1e-6)
   design = _design(evidence, mean, scale)
 
   def loss(weights):
     logits = design @ weights
-    gradient = design.T @ (_logistic(logits) - is_right) / len(design)
-    value = np.mean(np.logaddexp(0, logits) - is_right * logits)
+    gradient = design.T @ (part * (_logistic(logits) - is_right))
+    value = part @ (np.logaddexp(0, logits) - is_right * logits)
     penalty = np.append(np.full(len(weights) - 1, _RIDGE), 0)
     return value + (penalty * weights**2).sum() / 2, gradient + penalty * weights
 
   found = optimize.minimize(loss, np.zeros(design.shape[1]), jac=True, method="L-BFGS-B")
   said = _logistic(design @ found.x)
   order = np.argsort(said, kind="stable")
-  steps = optimize.isotonic_regression(is_right[order])
-  starts, sizes = steps.blocks[:-1], np.diff(steps.blocks)
+  is_right, said, counts = is_right[order], said[order], counts[order]
+  starts = optimize.isotonic_regression(is_right, weights=counts).blocks[:-1]
+  sizes = np.add.reduceat(counts, starts)
   # No step is certain: half an answer more of either kind.
-  was = (np.add.reduceat(is_right[order], starts) + 0.5) / (sizes + 1)
-  return Calibrator(mean, scale, found.x, np.add.reduceat(said[order], starts) / sizes,
+  was = (np.add.reduceat(counts * is_right, starts) + 0.5) / (sizes + 1)
+  return Calibrator(mean, scale, found.x, np.add.reduceat(counts * said, starts) / sizes,
                     np.maximum.accumulate(was))
 
 
@@ -101,17 +106,17 @@ class Rank:
     return float(share)
 
 
-def fit_rank(evidence, is_right, unknown):
+def fit_rank(evidence, is_right, has, weights):
   """A Rank.
 
   Args:
-    evidence: [n, F] of queries whose taxon the references have.
+    evidence: [n, F] of queries.
     is_right: [n] bool, of the names found for them.
-    unknown: [m, F] evidence of queries whose taxon they lack.
+    has: [n] bool, whether the references have their taxon.
+    weights: [n], what each of them counts.
   """
-  has = np.r_[np.ones(len(evidence), bool), np.zeros(len(unknown), bool)]
-  return Rank(fit(np.concatenate([evidence, unknown]), has), fit(evidence, is_right),
-              float(has.mean()))
+  return Rank(fit(evidence, has, weights), fit(evidence[has], is_right[has], weights[has]),
+              float(weights @ has / weights.sum()))
 
 
 def _logistic(logits):

@@ -70,7 +70,7 @@ def _fit(references, choices, is_novel, adapt, strand, seed, say):
   played = {rank: one for rank, one in played.items() if one is not None}
   for rank, one in played.items():
     made.calibrators[rank] = calibration.fit_rank(
-        one.evidence[one.is_known], one.is_right[one.is_known], one.evidence[~one.is_known])
+        one.evidence, one.is_right, one.is_known, _weights(made, one))
   silent = [rank for rank in references.ranks if rank not in played]
   if silent:
     say(f"Too few references to learn probabilities of {', '.join(silent)} from (fewer than "
@@ -163,16 +163,32 @@ def _play(made, rank, pool, seed):
   return _Played(rank, np.concatenate(ids), list(candidates), *map(np.concatenate, arrays))
 
 
+def _weights(made, played):
+  """What its queries count at a rank: how likely the references lack their taxon below.
+
+  That is where its probability is asked for. In a real library many species share their
+  barcode with another name; such a query, its species left out, looks like one whose
+  species is known, and says nothing of species that are not.
+  """
+  known = np.concatenate([known for *_, known in _probabilities(made, played, played.rank)])
+  weights = 1 - known
+  return weights if weights[played.is_known].sum() >= _FEWEST else np.ones(len(known))
+
+
+def _probabilities(made, played, rank):
+  """[(names, probabilities, that the taxon is known)] at a rank of what played, in parts."""
+  ends = np.cumsum([len(one.ids) for one in played.candidates])
+  return [[part[rank] for part in made.probabilities(
+      one, played.lengths[end - len(one.ids):end])]
+          for one, end in zip(played.candidates, ends, strict=True)]
+
+
 def _judge(made, rank, played, unknown):
   """How good the probabilities of a rank are where they were learned.
 
   Of the queries whose taxon was left out there are as many as the share `unknown`.
   """
-  ends = np.cumsum([len(one.ids) for one in played.candidates])
-  parts = [made.probabilities(one, played.lengths[end - len(one.ids):end])
-           for one, end in zip(played.candidates, ends, strict=True)]
-  labels = np.concatenate([part[0][rank] for part in parts])
-  said = np.concatenate([part[1][rank] for part in parts])
+  labels, said, _ = map(np.concatenate, zip(*_probabilities(made, played, rank), strict=True))
   wanted = made.references.names[rank][played.ids]
   is_right = labels == wanted
   most = int(played.is_known.sum() * unknown / (1 - unknown))

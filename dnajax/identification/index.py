@@ -14,7 +14,7 @@ from dnajax.identification import references as references_lib
 from dnajax.shell import errors, files
 from dnajax.workdir import load as load_lib
 
-_FORMAT = 1
+_FORMAT = 2
 NAME = "index.npz"
 SUMMARY = "index.json"
 

@@ -76,8 +76,8 @@ def test_threshold_is_the_lowest_with_the_precision():
 
 def test_a_name_is_right_if_its_taxon_is_known_and_found():
   known, unknown = RNG.normal(1, 1, (4_000, 1)), RNG.normal(-1, 1, (1_000, 1))
-  is_right = RNG.random(4_000) < .8
-  fitted = calibration.fit_rank(known, is_right, unknown)
+  is_right, has = RNG.random(5_000) < .8, np.arange(5_000) < 4_000
+  fitted = calibration.fit_rank(np.concatenate([known, unknown]), is_right, has, np.ones(5_000))
   assert fitted.share == .8
   evidence = np.linspace(-2, 2, 9)[:, None]
   for share in (.2, .5):
@@ -85,3 +85,29 @@ def test_a_name_is_right_if_its_taxon_is_known_and_found():
     odds = (1 - share) / share * np.exp(2 * evidence[:, 0])      # of two normal densities
     np.testing.assert_allclose(has, odds / (1 + odds), atol=.1)
     np.testing.assert_allclose(right, has * .8, atol=.06)
+
+
+def test_a_row_of_weight_two_is_two_rows():
+  evidence, is_right, _ = made_up(400)
+  twice = np.arange(400) % 3 == 0
+  weighted = calibration.fit(evidence, is_right, 1.0 + twice)
+  repeated = np.concatenate([np.arange(400), np.flatnonzero(twice)])
+  other = calibration.fit(evidence[repeated], is_right[repeated])
+  # Means and scales differ, of which only the ridge takes notice.
+  np.testing.assert_allclose(weighted.probability(evidence), other.probability(evidence),
+                             atol=.02)
+
+
+def test_the_share_of_unknown_taxa_is_found_whatever_it_was_in_the_fit():
+  def drawn(num_known, num_unknown):
+    return np.concatenate([RNG.normal(1.5, 1, (num_known, 1)),
+                           RNG.normal(-1.5, 1, (num_unknown, 1))])
+
+  has = np.arange(4_000) < 2_000
+  fitted = calibration.fit_rank(drawn(2_000, 2_000), has, has, np.ones(4_000))
+  for num_unknown in (100, 600, 1_400):
+    evidence = drawn(2_000 - num_unknown, num_unknown)
+    for prior in (.05, .5):
+      assert fitted.unknown_share(evidence, np.ones(2_000), prior) == pytest.approx(
+          num_unknown / 2_000, abs=.03)
+  assert fitted.unknown_share(evidence[:0], np.ones(0), .05) == pytest.approx(.05)
