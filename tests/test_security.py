@@ -162,9 +162,9 @@ def requirements():
 
 
 def in_table():
-  """{package: (least version, licence)} of SECURITY.md."""
+  """{package: (least version, licence)} of .github/SECURITY.md."""
   rows = re.findall(r"^\| ([\w.-]+)[^|]* \| ([\d.]+) \| ([^|]+) \|$",
-                    (ROOT / "SECURITY.md").read_text("utf-8"), re.M)
+                    (ROOT / ".github/SECURITY.md").read_text("utf-8"), re.M)
   return {name: rest for name, *rest in rows}
 
 
