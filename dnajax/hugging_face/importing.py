@@ -20,7 +20,6 @@ from dnajax.hugging_face import sources
 from dnajax.models import hugging_face, hugging_face_lm, hugging_face_token_classes
 from dnajax.shell import errors, files, parts
 from dnajax.training import state as state_lib
-from dnajax.training import task as task_lib
 from dnajax.workdir import checkpointing, config_file
 from dnajax.workdir import meta as meta_lib
 
@@ -157,8 +156,7 @@ def _experiment(values, resolved, objective):
 
 def _check_fits(spec, params, where):
   """UserError if the model would want other arrays; that is a mistake of this program."""
-  task = task_lib.Task(spec.module, spec.tokenizer, spec.objective, spec.losses, None, 1)
-  wanted = jax.eval_shape(lambda: state_lib.random_params(task, 0))
+  wanted = jax.eval_shape(lambda: state_lib.random_params(spec, 0))
   mismatch = checkpointing.explain_mismatch(wanted, params)
   if mismatch:
     raise errors.UserError(f"{where}: the weights do not fit:\n{mismatch}")

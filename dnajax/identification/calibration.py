@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 _RIDGE = 1e-3
-_LEAST_WEIGHT = 1e-6
+_LEAST_WEIGHT = 1e-6   # a step of isotonic regression needs some
 _PRIOR = 20       # queries that a share taken beforehand counts as
 _EM_STEPS = 100
 
@@ -47,12 +47,12 @@ def fit(evidence, is_right, weights=None):
   mean, scale = evidence.mean(axis=0), np.maximum(evidence.std(axis=0), 1e-6)
   design = _design(evidence, mean, scale)
 
-  def loss(weights):
-    logits = design @ weights
+  def loss(slopes):
+    logits = design @ slopes
     gradient = design.T @ (part * (_logistic(logits) - is_right))
     value = part @ (np.logaddexp(0, logits) - is_right * logits)
-    penalty = np.append(np.full(len(weights) - 1, _RIDGE), 0)
-    return value + (penalty * weights**2).sum() / 2, gradient + penalty * weights
+    penalty = np.append(np.full(len(slopes) - 1, _RIDGE), 0)
+    return value + (penalty * slopes**2).sum() / 2, gradient + penalty * slopes
 
   found = optimize.minimize(loss, np.zeros(design.shape[1]), jac=True, method="L-BFGS-B")
   said = _logistic(design @ found.x)
@@ -84,11 +84,8 @@ class Rank:
 
     unknown: share of the queries whose taxon they lack, before anything is known of them.
     """
-    said = self.known.probability(evidence)
-    odds = said / (1 - said) * (1 - self.share) / self.share * (1 - unknown) / unknown
-    known = odds / (1 + odds)
+    known = self._known(self.known.probability(evidence), unknown)
     return known, known * self.found.probability(evidence)
-
 
   def unknown_share(self, evidence, weights, prior):
     """Share of some queries whose taxon the references lack, so that it is the one their
@@ -99,11 +96,16 @@ class Rank:
       weights: [n], what each of them counts.
       prior: share that is taken for as many as _PRIOR queries beside them.
     """
-    share = prior
+    said, share = self.known.probability(evidence), prior
     for _ in range(_EM_STEPS):
-      unknown = 1 - self.probabilities(evidence, share)[0]
+      unknown = 1 - self._known(said, share)
       share = (weights @ unknown + _PRIOR * prior) / (weights.sum() + _PRIOR)
     return float(share)
+
+  def _known(self, said, unknown):
+    """What `known` says, for another share of queries whose taxon is lacking."""
+    odds = said / (1 - said) * (1 - self.share) / self.share * (1 - unknown) / unknown
+    return odds / (1 + odds)
 
 
 def fit_rank(evidence, is_right, has, weights):

@@ -7,11 +7,10 @@ import time
 import numpy as np
 
 from dnajax.data import records
-from dnajax.identification import calibration, identifier, programs, shortlist
+from dnajax.identification import calibration, identifier, programs
 from dnajax.identification import features as features_lib
 from dnajax.inference import neighbors
 
-_BATCH = 512
 METHODS = ("identify", "features", "kmers", "vsearch", "vsearch_default", "megablast", "blastn",
            "sintax")
 
@@ -44,9 +43,7 @@ def answer(made, queries, method, *, threads=None, others=None):
   start = time.perf_counter()
   taxa = made.references.names
   if method == "identify":
-    candidates = shortlist.concatenate([
-        made.candidates(queries[i:i + _BATCH], pad_to=min(_BATCH, len(queries)))
-        for i in range(0, len(queries), _BATCH)])
+    candidates = made.candidates_of_all(queries)
     lengths = np.array([len(text) for text in queries])
     if made.shares is None:
       some = records.fixed_sample(len(queries), identifier.SAMPLE)

@@ -119,6 +119,12 @@ class Identifier:
     return shortlist.align(*self._nearest(sequences, pad_to, groups), sequences,
                            self.references.sequences)
 
+  def candidates_of_all(self, sequences, batch_size=512):
+    """The same of any number of sequences, at least one."""
+    size = min(batch_size, len(sequences))
+    return shortlist.concatenate([self.candidates(sequences[i:i + size], pad_to=size)
+                                  for i in range(0, len(sequences), size)])
+
   def _nearest(self, sequences, pad_to, groups=None):
     padded = sequences + ["A" * 60] * max(pad_to - len(sequences), 0)
     rows = self.features.less(self.features.rows(padded), self.centre)
@@ -134,7 +140,7 @@ class Identifier:
     """(numbers of names, probabilities, that the taxon is known), {rank: [Q]} each.
 
     Calibration says how likely a name is if the one below it is wrong or unknown; and
-    where the one below is right, it is right: p = p_below + (1 - p_below) · p_own.
+    where the one below is right, it is right.
     """
     found = shortlist.lineages(candidates, candidates.scores(self.weight),
                                self.references.names)
@@ -145,8 +151,8 @@ class Identifier:
       if rank in self.calibrators:
         has, right = self.calibrators[rank].probabilities(
             with_length(evidence, lengths), self.unknown(rank))
-      likely[rank] = np.where(label >= 0, below + (1 - below) * right, 0)
-      known[rank] = np.where(label >= 0, known_below + (1 - known_below) * has, 0)
+      likely[rank] = np.where(label >= 0, _either(below, right), 0)
+      known[rank] = np.where(label >= 0, _either(known_below, has), 0)
       below, known_below = np.maximum(below, likely[rank]), np.maximum(known_below, known[rank])
     return ({rank: label for rank, (label, _) in found.items()},
             {rank: likely[rank] for rank in found}, {rank: known[rank] for rank in found})
@@ -172,11 +178,11 @@ class Identifier:
         shares[rank] = self.calibrators[rank].unknown_share(
             evidence, 1 - below[has], self.unknown(rank))
         known = self.calibrators[rank].probabilities(evidence, shares[rank])[0]
-        below[has] = below[has] + (1 - below[has]) * known
+        below[has] = _either(below[has], known)
     return dataclasses.replace(self, shares=shares)
 
   def expecting_like(self, pairs, *, batch_size=512):
-    """The same by a sample of the queries, [(id, sequence)]; as it is if `shares` are given."""
+    """The same by a sample of the queries, (id, sequence) each; as it is if `shares` are given."""
     if self.shares is not None or not self.calibrators:
       return self
     texts = [text.decode("ascii", "replace") for text in self._turn(
@@ -184,10 +190,8 @@ class Identifier:
     texts = [text for text in texts if _is_read(text)]
     if not texts:
       return self
-    size = min(batch_size, len(texts))
-    candidates = shortlist.concatenate([
-        self.candidates(texts[i:i + size], pad_to=size) for i in range(0, len(texts), size)])
-    return self.expecting(candidates, np.array([len(text) for text in texts]))
+    return self.expecting(self.candidates_of_all(texts, batch_size),
+                          np.array([len(text) for text in texts]))
 
   def _turn(self, bases):
     if self.strand == "forward":
@@ -228,6 +232,11 @@ class Identifier:
                float(candidates.identities[q, m]), int(candidates.overlaps[q, m]))
               for m in order[q] if np.isfinite(scores[q, m]) and is_read]
       yield Call(name, names, values, called, hits, len(text), is_reversed[q])
+
+
+def _either(below, own):
+  """That the rank below is right (known), or if not, this one by what is said of it alone."""
+  return below + (1 - below) * own
 
 
 def _is_read(text):

@@ -94,9 +94,10 @@ def identify_file(made, queries, output, *, columns=None, kind="tsv", min_probab
 
 
 def _sample(queries, total):
-  """[(id, sequence)] of some of them."""
+  """Yields (id, sequence) of some of them; nothing is read before one is asked for."""
   chosen = set(records.fixed_sample(total, identifier.SAMPLE).tolist())
-  return [(record.id, record.sequence) for i, record in enumerate(queries) if i in chosen]
+  yield from ((record.id, record.sequence)
+              for i, record in enumerate(queries) if i in chosen)
 
 
 def _say(made, found, num_reversed, output):

@@ -7,10 +7,15 @@ _MARKDOWN = re.compile(r"[\\`*\[\]|]")
 _HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
+def printable(text):
+  """A text with "?" for what is no letter, sign or blank: a terminal may act on it."""
+  return "".join(c if c.isprintable() else "?" for c in text)
+
+
 def plain(text):
   """A text as one line: runs of blanks and line ends are one blank, characters that a terminal
   or an editor acts on are "?"."""
-  return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
+  return printable(" ".join(text.split()))
 
 
 def for_people(text):

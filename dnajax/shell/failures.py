@@ -8,6 +8,8 @@ import errno
 import os
 import re
 
+from dnajax.shell import cells
+
 _RESUME = "What was complete is untouched; the same command goes on from there."
 _FULL = f"Make room there, or use another place, and start again. {_RESUME}"
 _READ_ONLY = "Use a place that may be written, or change its permissions."
@@ -86,6 +88,5 @@ def _refused(file, number, words):
 
 def one_line(text, most=300):
   """A text without line breaks and other characters that a terminal acts on, cut to `most`."""
-  text = re.sub(r"\s*\n\s*", " ", text.strip())
-  text = "".join(c if c.isprintable() else "?" for c in text)
+  text = cells.printable(re.sub(r"\s*\n\s*", " ", text.strip()))
   return text if len(text) <= most else text[:most] + "…"

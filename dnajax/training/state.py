@@ -27,7 +27,7 @@ def init_params(task, seed):
   """Random parameters, leaves boxed with logical axis names.
 
   Args:
-    task: training.task.Task.
+    task: training.task.Task, or config.model.ModelSpec.
     seed: config.seed.
 
   Returns:
