@@ -34,8 +34,6 @@ _TENSORSTORE = re.compile(r"""(?:"(?P<file>[^"]+)".*)?\[os_error_code='(?P<code>
 _STATUS = re.compile(r"""(?P<status>NOT_FOUND|PERMISSION_DENIED|UNAVAILABLE|DATA_LOSS|ABORTED|
     FAILED_PRECONDITION|DEADLINE_EXCEEDED|UNAUTHENTICATED):\ .*"(?P<file>[^"]*[/\\][^"]*)\"""",
     re.DOTALL | re.VERBOSE)
-# As Orbax does where a directory goes while it is written to.
-_ORBAX_GONE = re.compile(r"Checkpoint directory does not exist: (?P<file>.*?)\.?$", re.DOTALL)
 # Exceptions of packages for stores and networks that are no OSErrors, by class name.
 _STORE_ERRORS = ("HttpError", "ClientError", "NoCredentialsError", "RefreshError",
                  "DefaultCredentialsError", "ClientConnectorError", "EndpointConnectionError",
@@ -71,8 +69,6 @@ def _one(error):
   if type(error) is ValueError and (found := _STATUS.match(text)):
     words = found["status"].replace("_", " ").lower()
     return f"{one_line(found['file'])}: {words}. {_GONE}"
-  if type(error) is ValueError and (found := _ORBAX_GONE.match(text)):
-    return f"{one_line(found['file'])}: there is no such directory any more. {_GONE}"
   if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in text:
     return f"Not enough memory: {one_line(text) or name}. {_MEMORY}"
   if name in _STORE_ERRORS:

@@ -1,13 +1,14 @@
 """Paths of runs and data sets, here or in an object store; files that appear complete."""
 
 import contextlib
+import errno
 import importlib.util
 import os
 import uuid
 
 from etils import epath
 
-from dnajax.shell import errors
+from dnajax.shell import errors, failures
 
 # Scheme -> the package that reads it and the extra of setup.py that brings it.
 _STORES = {"gs": ("gcsfs", "gcs"), "s3": ("s3fs", "s3")}
@@ -77,6 +78,31 @@ def named(a_path):
     if error.errno is not None and error.filename is None:
       error.filename = os.fspath(a_path)
     raise
+
+
+@contextlib.contextmanager
+def written(folder):
+  """While active, a ValueError by which Orbax says that files cannot be written names them.
+
+  Where files go while they are written, it fails in many ways, by what it was doing, and
+  most name no path.
+
+  Args:
+    folder: where is written.
+
+  Raises:
+    OSError: EIO, with the folder and the first line of what Orbax said, if
+      `failures.explain` could tell nothing.
+  """
+  try:
+    with named(folder):
+      yield
+  except ValueError as error:
+    if failures.explain(error):
+      raise
+    said = str(error).strip().split("\n", 1)[0]
+    raise OSError(errno.EIO, f"cannot be written: {failures.one_line(said)}",
+                  os.fspath(folder)) from error
 
 
 def write_text(a_path, text):

@@ -71,7 +71,7 @@ class Checkpointer:
     """
     if step in self._manager.all_steps():
       return
-    with files.named(self._folder):
+    with files.written(self._folder):
       self._manager.wait_until_finished()  # before the next line: the last save reads it
       self._saving = step
       self._manager.save(step, force=True, args=ocp.args.Composite(
@@ -81,7 +81,7 @@ class Checkpointer:
 
   def raise_errors(self):
     """Raises what has stopped a save in the background, as a full disk."""
-    with files.named(self._folder):
+    with files.written(self._folder):
       self._manager.check_for_errors()
 
   def meta(self, step):
@@ -122,7 +122,7 @@ class Checkpointer:
 
   def close(self):
     """Waits until everything is written."""
-    with files.named(self._folder):
+    with files.written(self._folder):
       self._manager.wait_until_finished()
       self._manager.close()
 

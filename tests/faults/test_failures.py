@@ -117,3 +117,21 @@ def test_nothing_that_was_refused_is_written_again_at_the_end_of_the_program(tmp
   done = subprocess.run([sys.executable, "-c", script, str(tmp_path / "log")],
                         cwd=processes.ROOT, capture_output=True, text=True)
   assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
+
+
+@pytest.mark.parametrize("said", [
+    "No ArrayMetadata found for process_index=0 in the checkpoint directory: /run/2.tmp. But",
+    "Save failed: 44/46 params are missing .zarray in checkpoint:\nencoder.word \nhead.out"])
+def test_a_save_whose_files_go_names_the_folder_whatever_orbax_says(said):
+  with pytest.raises(OSError) as error, files.written("/run/checkpoints"):
+    raise ValueError(said)
+  line = failures.explain(error.value)
+  assert line.startswith(f"/run/checkpoints: cannot be written: {said.split(chr(10))[0]}")
+  assert "\n" not in line and "still there" in line
+
+
+def test_a_save_that_says_where_and_why_keeps_its_words():
+  said = next(error for error, _ in TOLD if type(error) is ValueError)
+  with pytest.raises(ValueError) as error, files.written("/elsewhere"):
+    raise said
+  assert error.value is said
