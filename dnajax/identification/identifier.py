@@ -17,7 +17,7 @@ from dnajax.tokens import bases as base_codes
 
 UNKNOWN = 0.05         # share of the queries whose genus (family, …) no reference is of
 UNKNOWN_SPECIES = 0.5  # most species of animals have no barcode
-SAMPLE = 1_000         # queries that say how many there are of unknown taxa
+SAMPLE = 4_000         # queries that say how many there are of unknown taxa
 TYPICAL = 658          # base pairs of a barcode; only a unit of lengths
 _SHORTEST = 30         # base pairs of a query of which anything is said
 _MOST_PROFILED = 10_000  # references that say what the right strand looks like
@@ -66,6 +66,8 @@ class Identifier:
       lack, among those that they lack one rank below}; None: UNKNOWN and UNKNOWN_SPECIES,
       until `expecting` has seen queries, of which `identify` takes care.
     graph: approximate.Graph of the references; None: the search is exact.
+    sampled: ({text of a query: its number}, shortlist.Candidates of these), what
+      `expecting_like` has searched already.
   """
   references: object
   features: object
@@ -79,6 +81,7 @@ class Identifier:
   cleaning: cleaning_lib.Cleaning = cleaning_lib.Cleaning()
   shares: dict | None = None
   graph: object = None
+  sampled: tuple = ({}, None)
 
   def identify(self, sequences, *, ids=None, min_probability=None, batch_size=512):
     """Calls for some sequences.
@@ -131,10 +134,13 @@ class Identifier:
     return shortlist.search(rows, self.keys, groups=groups, graph=self.graph)
 
   def _search(self, chunk, pad_to):
-    """(ids, texts, which were turned, what was found for them) of (id, sequence) pairs."""
+    """(ids, texts, which were turned, texts that had to be searched, what was found for
+    these) of (id, sequence) pairs."""
     bases, is_reversed = self._turn([self._clean(*pair) for pair in chunk])
     texts = [text.decode("ascii", "replace") for text in bases]
-    return [name for name, _ in chunk], texts, is_reversed, self._nearest(texts, pad_to)
+    new = [text for text in dict.fromkeys(texts) if text not in self.sampled[0]]
+    return [name for name, _ in chunk], texts, is_reversed, new, (
+        self._nearest(new, pad_to) if new else None)
 
   def probabilities(self, candidates, lengths):
     """(numbers of names, probabilities, that the taxon is known), {rank: [Q]} each.
@@ -190,8 +196,11 @@ class Identifier:
     texts = [text for text in texts if _is_read(text)]
     if not texts:
       return self
-    return self.expecting(self.candidates_of_all(texts, batch_size),
+    places = {text: i for i, text in enumerate(dict.fromkeys(texts))}
+    candidates = self.candidates_of_all(list(places), batch_size)
+    made = self.expecting(candidates[[places[text] for text in texts]],
                           np.array([len(text) for text in texts]))
+    return dataclasses.replace(made, sampled=(places, candidates))
 
   def _turn(self, bases):
     if self.strand == "forward":
@@ -216,8 +225,13 @@ class Identifier:
     return strands.gain(strands.profile(base_codes.encode_batch(
         [text.encode() for text in some], max(map(len, some)))))
 
-  def _calls(self, ids, texts, is_reversed, found, least):
-    candidates = shortlist.align(*found, texts, self.references.sequences)
+  def _calls(self, ids, texts, is_reversed, new, found, least):
+    places, known = self.sampled
+    parts = [] if known is None else [known]
+    if new:
+      parts.append(shortlist.align(*found, new, self.references.sequences))
+      places = places | {text: len(places) + i for i, text in enumerate(new)}
+    candidates = shortlist.concatenate(parts)[[places[text] for text in texts]]
     labels, likely, _ = self.probabilities(candidates, [len(text) for text in texts])
     scores = candidates.scores(self.weight)
     order = np.argsort(-scores, axis=1, kind="stable")
