@@ -66,8 +66,8 @@ class Identifier:
       lack, among those that they lack one rank below}; None: UNKNOWN and UNKNOWN_SPECIES,
       until `expecting` has seen queries, of which `identify` takes care.
     graph: approximate.Graph of the references; None: the search is exact.
-    sampled: ({text of a query: its number}, shortlist.Candidates of these), what
-      `expecting_like` has searched already.
+    sampled: {text of a query: its shortlist.Candidates}, what `expecting_like` has searched
+      already.
   """
   references: object
   features: object
@@ -81,7 +81,7 @@ class Identifier:
   cleaning: cleaning_lib.Cleaning = cleaning_lib.Cleaning()
   shares: dict | None = None
   graph: object = None
-  sampled: tuple = ({}, None)
+  sampled: dict = dataclasses.field(default_factory=dict)
 
   def identify(self, sequences, *, ids=None, min_probability=None, batch_size=512):
     """Calls for some sequences.
@@ -138,7 +138,7 @@ class Identifier:
     these) of (id, sequence) pairs."""
     bases, is_reversed = self._turn([self._clean(*pair) for pair in chunk])
     texts = [text.decode("ascii", "replace") for text in bases]
-    new = [text for text in dict.fromkeys(texts) if text not in self.sampled[0]]
+    new = [text for text in dict.fromkeys(texts) if text not in self.sampled]
     return [name for name, _ in chunk], texts, is_reversed, new, (
         self._nearest(new, pad_to) if new else None)
 
@@ -196,11 +196,11 @@ class Identifier:
     texts = [text for text in texts if _is_read(text)]
     if not texts:
       return self
-    places = {text: i for i, text in enumerate(dict.fromkeys(texts))}
-    candidates = self.candidates_of_all(list(places), batch_size)
-    made = self.expecting(candidates[[places[text] for text in texts]],
+    different = list(dict.fromkeys(texts))
+    sampled = shortlist.by_text(different, self.candidates_of_all(different, batch_size))
+    made = self.expecting(shortlist.concatenate([sampled[text] for text in texts]),
                           np.array([len(text) for text in texts]))
-    return dataclasses.replace(made, sampled=(places, candidates))
+    return dataclasses.replace(made, sampled=sampled)
 
   def _turn(self, bases):
     if self.strand == "forward":
@@ -226,12 +226,11 @@ class Identifier:
         [text.encode() for text in some], max(map(len, some)))))
 
   def _calls(self, ids, texts, is_reversed, new, found, least):
-    places, known = self.sampled
-    parts = [] if known is None else [known]
+    known = self.sampled
     if new:
-      parts.append(shortlist.align(*found, new, self.references.sequences))
-      places = places | {text: len(places) + i for i, text in enumerate(new)}
-    candidates = shortlist.concatenate(parts)[[places[text] for text in texts]]
+      known = known | shortlist.by_text(
+          new, shortlist.align(*found, new, self.references.sequences))
+    candidates = shortlist.concatenate([known[text] for text in texts])
     labels, likely, _ = self.probabilities(candidates, [len(text) for text in texts])
     scores = candidates.scores(self.weight)
     order = np.argsort(-scores, axis=1, kind="stable")

@@ -41,6 +41,11 @@ def concatenate(parts):
                       for field in dataclasses.fields(Candidates)))
 
 
+def by_text(sequences, candidates):
+  """{sequence: its Candidates, of one query}."""
+  return {text: candidates[i:i + 1] for i, text in enumerate(sequences)}
+
+
 def search(rows, keys, *, groups=None, graph=None, depth=DEPTH):
   """The references nearest to queries: (ids [Q, M], cosines [Q, M]).
 
