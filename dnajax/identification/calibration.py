@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 _RIDGE = 1e-3
-_LEAST_WEIGHT = 1e-6   # a step of isotonic regression needs some
+_SAMPLES = 50     # of the answers, whose steps are averaged
 _PRIOR = 20       # queries that a share taken beforehand counts as
 _EM_STEPS = 100
 
@@ -18,7 +18,7 @@ class Calibrator:
     mean, scale: [F] of the evidence it was fitted on.
     weights: [F + 1], the last one of the constant.
     said, was: [S], increasing: what the logistic regression says, and the share that is
-      right there (isotonic regression); between two of them a straight line.
+      right there (isotonic regression of samples); between two of them a straight line.
   """
   mean: np.ndarray
   scale: np.ndarray
@@ -32,43 +32,52 @@ class Calibrator:
                      self.said, self.was)
 
 
-def fit(evidence, is_right, weights=None):
+def fit(evidence, is_right):
   """A Calibrator.
 
   Args:
     evidence: [n, F] float.
     is_right: [n] bool.
-    weights: [n], what each row counts; None: 1.
   """
   from scipy import optimize  # comes with JAX
   evidence, is_right = np.asarray(evidence, np.float64), np.asarray(is_right, np.float64)
-  counts = np.ones(len(evidence)) if weights is None else np.maximum(weights, _LEAST_WEIGHT)
-  part = counts / counts.sum()
   mean, scale = evidence.mean(axis=0), np.maximum(evidence.std(axis=0), 1e-6)
   design = _design(evidence, mean, scale)
 
   def loss(slopes):
     logits = design @ slopes
-    gradient = design.T @ (part * (_logistic(logits) - is_right))
-    value = part @ (np.logaddexp(0, logits) - is_right * logits)
+    gradient = design.T @ (_logistic(logits) - is_right) / len(design)
+    value = np.mean(np.logaddexp(0, logits) - is_right * logits)
     penalty = np.append(np.full(len(slopes) - 1, _RIDGE), 0)
     return value + (penalty * slopes**2).sum() / 2, gradient + penalty * slopes
 
   found = optimize.minimize(loss, np.zeros(design.shape[1]), jac=True, method="L-BFGS-B")
-  said = _logistic(design @ found.x)
+  return Calibrator(mean, scale, found.x, *_steps(_logistic(design @ found.x), is_right))
+
+
+def _steps(said, is_right):
+  """(said, was) of a Calibrator: isotonic regression, the mean of samples drawn with
+  replacement (Breiman 1996). A single one has wide steps at both ends, and what is said of
+  the queries on them decides how many are taken to be of unknown taxa."""
+  from scipy import optimize
+  rng = np.random.default_rng(0)
   order = np.argsort(said, kind="stable")
-  is_right, said, counts = is_right[order], said[order], counts[order]
-  starts = optimize.isotonic_regression(is_right, weights=counts).blocks[:-1]
-  sizes = np.add.reduceat(counts, starts)
-  # No step is certain: half an answer more of either kind.
-  was = (np.add.reduceat(counts * is_right, starts) + 0.5) / (sizes + 1)
-  return Calibrator(mean, scale, found.x, np.add.reduceat(counts * said, starts) / sizes,
-                    np.maximum.accumulate(was))
+  said, is_right = said[order], is_right[order]
+  places, total = np.unique(said), 0.0
+  for _ in range(_SAMPLES):
+    drawn = np.sort(rng.integers(len(said), size=len(said)))
+    blocks = optimize.isotonic_regression(is_right[drawn]).blocks
+    starts, sizes = blocks[:-1], np.diff(blocks)
+    # No step is certain: half an answer more of either kind.
+    was = (np.add.reduceat(is_right[drawn], starts) + 0.5) / (sizes + 1)
+    total += np.interp(places, np.add.reduceat(said[drawn], starts) / sizes,
+                       np.maximum.accumulate(was))
+  return places, total / _SAMPLES
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Rank:
-  """How likely a name at one rank is right: its taxon is among the references, and found.
+class Known:
+  """Whether the references have the taxon of a query, and whether its name is right.
 
   Attributes:
     known: Calibrator of "the references have the query's taxon".
@@ -79,46 +88,48 @@ class Rank:
   found: Calibrator
   share: float
 
-  def probabilities(self, evidence, unknown):
-    """(that the references have the taxon [n], that the name is right [n]).
-
-    unknown: share of the queries whose taxon they lack, before anything is known of them.
-    """
-    known = self._known(self.known.probability(evidence), unknown)
-    return known, known * self.found.probability(evidence)
-
-  def unknown_share(self, evidence, weights, prior):
-    """Share of some queries whose taxon the references lack, so that it is the one their
-    probabilities say (Saerens, Latinne and Decaestecker 2002, section 2.2: EM).
-
-    Args:
-      evidence: [n, F].
-      weights: [n], what each of them counts.
-      prior: share that is taken for as many as _PRIOR queries beside them.
-    """
-    said, share = self.known.probability(evidence), prior
-    for _ in range(_EM_STEPS):
-      unknown = 1 - self._known(said, share)
-      share = (weights @ unknown + _PRIOR * prior) / (weights.sum() + _PRIOR)
-    return float(share)
-
-  def _known(self, said, unknown):
-    """What `known` says, for another share of queries whose taxon is lacking."""
-    odds = said / (1 - said) * (1 - self.share) / self.share * (1 - unknown) / unknown
-    return odds / (1 + odds)
+  def ratio(self, evidence):
+    """[n, F] -> [n] how many times as likely such evidence is where they have the taxon."""
+    said = self.known.probability(evidence)
+    return said / (1 - said) * (1 - self.share) / self.share
 
 
-def fit_rank(evidence, is_right, has, weights):
-  """A Rank.
+def fit_known(evidence, is_right, has):
+  """A Known.
 
   Args:
     evidence: [n, F] of queries.
     is_right: [n] bool, of the names found for them.
     has: [n] bool, whether the references have their taxon.
-    weights: [n], what each of them counts.
   """
-  return Rank(fit(evidence, has, weights), fit(evidence[has], is_right[has], weights[has]),
-              float(weights @ has / weights.sum()))
+  return Known(fit(evidence, has), fit(evidence[has], is_right[has]), float(np.mean(has)))
+
+
+def known(ratio, unknown):
+  """That the references have the taxa of queries, [n].
+
+  Args:
+    ratio: [n] of `Known.ratio`.
+    unknown: share of the queries whose taxon they lack, before anything is known of them.
+  """
+  odds = ratio * (1 - unknown)
+  return odds / (odds + unknown)
+
+
+def unknown_share(ratio, weights, prior):
+  """Share of some queries whose taxon the references lack, so that it is the one their
+  probabilities say (Saerens, Latinne and Decaestecker 2002, section 2.2: EM).
+
+  Args:
+    ratio: [n] of `Known.ratio`.
+    weights: [n], what each of them counts.
+    prior: share that is taken for as many as _PRIOR queries beside them.
+  """
+  share = prior
+  for _ in range(_EM_STEPS):
+    unknown = 1 - known(ratio, share)
+    share = (weights @ unknown + _PRIOR * prior) / (weights.sum() + _PRIOR)
+  return float(share)
 
 
 def _logistic(logits):

@@ -11,7 +11,7 @@ import dataclasses
 
 import numpy as np
 
-from dnajax.identification import calibration, choice, held_out, identifier, shortlist
+from dnajax.identification import by_length, calibration, choice, held_out, identifier, shortlist
 from dnajax.identification import features as features_lib
 from dnajax.workdir import meta as meta_lib
 
@@ -68,9 +68,10 @@ def _fit(references, choices, is_novel, adapt, strand, seed, say):
   report.update(rank=main, chosen=features.name, ranks={})
   played = {rank: _play(made, rank, pool, seed) for rank in reversed(references.ranks)}
   played = {rank: one for rank, one in played.items() if one is not None}
+  lengths = [len(text) for text in references.sequences]
   for rank, one in played.items():
-    made.calibrators[rank] = calibration.fit_rank(
-        one.evidence, one.is_right, one.is_known, _weights(made, one))
+    made.calibrators[rank] = by_length.fit(
+        one.evidence, one.lengths, one.is_whole, one.is_right, one.is_known, lengths)
   silent = [rank for rank in references.ranks if rank not in played]
   if silent:
     say(f"Too few references to learn probabilities of {', '.join(silent)} from (fewer than "
@@ -132,47 +133,37 @@ class _Played:
   ids: np.ndarray         # [n] numbers of the references that played
   candidates: list        # of shortlist.Candidates
   lengths: np.ndarray     # [n] base pairs
+  is_whole: np.ndarray    # [n] bool, whether nothing was cut off
   evidence: np.ndarray    # [n, F]
   is_right: np.ndarray    # [n] bool
   is_known: np.ndarray    # [n] bool, whether the taxon had other references
 
 
 def _play(made, rank, pool, seed):
-  """A _Played: half of the queries have their taxon left out; None where nothing can be
-  learned."""
+  """A _Played: half of the queries have their taxon left out, and half of them, if the pool
+  is small the same ones again, are cut; None where nothing can be learned."""
   references, labels = made.references, made.references.names[rank]
   group = held_out.left_out(references, rank)
-  ids = held_out.draw(references, rank, pool, _MOST_QUERIES, seed)
+  others = held_out.has_others(labels, group)
   rng = np.random.default_rng((seed, 2))
-  pieces = [_piece(references.sequences[i], rng) if n % 2 else references.sequences[i]
-            for n, i in enumerate(ids)]
-  known = np.flatnonzero(held_out.has_others(labels, group)[ids])
-  if len(known) < _FEWEST:
-    return None
   parts = []
-  for chosen, out, is_known in ((known, group, True), (np.arange(len(ids)), labels, False)):
-    asked = ids[chosen]
-    texts = [pieces[n] for n in chosen]
-    lengths = np.array([len(text) for text in texts])
-    candidates = made.candidates(texts, groups=(out[asked], out))
-    answer, clear = shortlist.lineages(
-        candidates, candidates.scores(made.weight), references.names)[rank]
-    parts.append((asked, candidates, lengths, identifier.with_length(clear, lengths),
-                  answer == labels[asked], np.full(len(asked), is_known)))
+  for is_whole in (True, False):
+    ids = held_out.draw(references, rank, pool, _MOST_QUERIES // 2, (seed, int(is_whole)))
+    if others[ids].sum() < _FEWEST:
+      return None
+    texts = [references.sequences[i] for i in ids]
+    texts = texts if is_whole else [_piece(text, rng) for text in texts]
+    for chosen, out, is_known in ((np.flatnonzero(others[ids]), group, True),
+                                  (np.arange(len(ids)), labels, False)):
+      asked, some = ids[chosen], [texts[n] for n in chosen]
+      candidates = made.candidates(some, groups=(out[asked], out))
+      answer, clear = shortlist.lineages(
+          candidates, candidates.scores(made.weight), references.names)[rank]
+      parts.append((asked, candidates, np.array([len(text) for text in some]),
+                    np.full(len(asked), is_whole), clear, answer == labels[asked],
+                    np.full(len(asked), is_known)))
   ids, candidates, *arrays = zip(*parts, strict=True)
   return _Played(rank, np.concatenate(ids), list(candidates), *map(np.concatenate, arrays))
-
-
-def _weights(made, played):
-  """What its queries count at a rank: how likely the references lack their taxon below.
-
-  That is where its probability is asked for. In a real library many species share their
-  barcode with another name; such a query, its species left out, looks like one whose
-  species is known, and says nothing of species that are not.
-  """
-  known = np.concatenate([known for *_, known in _probabilities(made, played, played.rank)])
-  weights = 1 - known
-  return weights if weights[played.is_known].sum() >= _FEWEST else np.ones(len(known))
 
 
 def _probabilities(made, played, rank):

@@ -10,7 +10,7 @@ import numpy as np
 from data_pipelines import cleaning as cleaning_lib
 from data_pipelines import kmer_text
 from dnajax.data import records
-from dnajax.identification import shortlist
+from dnajax.identification import calibration, shortlist
 from dnajax.inference import strands
 from dnajax.shell import errors
 from dnajax.tokens import bases as base_codes
@@ -18,7 +18,6 @@ from dnajax.tokens import bases as base_codes
 UNKNOWN = 0.05         # share of the queries whose genus (family, …) no reference is of
 UNKNOWN_SPECIES = 0.5  # most species of animals have no barcode
 SAMPLE = 4_000         # queries that say how many there are of unknown taxa
-TYPICAL = 658          # base pairs of a barcode; only a unit of lengths
 _SHORTEST = 30         # base pairs of a query of which anything is said
 _MOST_PROFILED = 10_000  # references that say what the right strand looks like
 
@@ -56,7 +55,7 @@ class Identifier:
     keys: [N, D] features of the references less `centre`.
     centre: [D].
     weight: of the cosine in a score, see `shortlist.Candidates.scores`.
-    calibrators: {rank: calibration.Rank}; of a rank without one nothing is known beyond
+    calibrators: {rank: by_length.ByLength}; of a rank without one nothing is known beyond
       what is known of those below it.
     thresholds: {rank: the lowest probability at which a call is made by default}.
     report: what was found when the library was searched against itself, JSON-serialisable.
@@ -155,8 +154,9 @@ class Identifier:
     for rank, (label, evidence) in reversed(found.items()):
       has, right = np.zeros(len(lengths)), np.zeros(len(lengths))
       if rank in self.calibrators:
-        has, right = self.calibrators[rank].probabilities(
-            with_length(evidence, lengths), self.unknown(rank))
+        calibrator = self.calibrators[rank]
+        has = calibration.known(calibrator.ratio(evidence, lengths), self.unknown(rank))
+        right = has * calibrator.found(evidence, lengths)
       likely[rank] = np.where(label >= 0, _either(below, right), 0)
       known[rank] = np.where(label >= 0, _either(known_below, has), 0)
       below, known_below = np.maximum(below, likely[rank]), np.maximum(known_below, known[rank])
@@ -180,11 +180,9 @@ class Identifier:
     for rank, (label, evidence) in reversed(found.items()):
       if rank in self.calibrators:
         has = label >= 0
-        evidence = with_length(evidence, lengths)[has]
-        shares[rank] = self.calibrators[rank].unknown_share(
-            evidence, 1 - below[has], self.unknown(rank))
-        known = self.calibrators[rank].probabilities(evidence, shares[rank])[0]
-        below[has] = _either(below[has], known)
+        ratio = self.calibrators[rank].ratio(evidence[has], lengths[has])
+        shares[rank] = calibration.unknown_share(ratio, 1 - below[has], self.unknown(rank))
+        below[has] = _either(below[has], calibration.known(ratio, shares[rank]))
     return dataclasses.replace(self, shares=shares)
 
   def expecting_like(self, pairs, *, batch_size=512):
@@ -254,10 +252,3 @@ def _either(below, own):
 
 def _is_read(text):
   return sum(map(text.count, "ACGT")) >= _SHORTEST
-
-
-def with_length(evidence, lengths):
-  """[Q, F] evidence -> [Q, 2 F + 1]: with the length, and what it is worth at such a length."""
-  length = np.log(np.maximum(np.asarray(lengths, np.float64), 1) / TYPICAL)[:, None]
-  length = np.minimum(length, 0)
-  return np.concatenate([evidence, length, evidence * length], axis=1)

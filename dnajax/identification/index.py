@@ -9,12 +9,13 @@ import zipfile
 import numpy as np
 
 from data_pipelines import cleaning
-from dnajax.identification import adaptation, calibration, features, identifier
+from dnajax.identification import adaptation, by_length, calibration, features, identifier
 from dnajax.identification import references as references_lib
 from dnajax.shell import errors, files
 from dnajax.workdir import load as load_lib
 
-_FORMAT = 2
+_FORMAT = 3
+_FORMS = ("whole", "cut")
 NAME = "index.npz"
 SUMMARY = "index.json"
 
@@ -44,10 +45,9 @@ def save(directory, made, *, model):
     arrays[f"names/{rank}"] = column
     arrays[f"vocabulary/{rank}"] = _packed(references.vocabularies[rank])
   for rank, one in made.calibrators.items():
-    arrays[f"share/{rank}"] = np.float64(one.share)
-    for part in ("known", "found"):
-      for field in dataclasses.fields(calibration.Calibrator):
-        arrays[f"{part}/{rank}/{field.name}"] = getattr(getattr(one, part), field.name)
+    arrays[f"shortest/{rank}"] = np.float64(one.shortest)
+    for form in _FORMS:
+      arrays |= _flat(getattr(one, form), f"{form}/{rank}")
   about = {"format": _FORMAT, "references": references.fingerprint(), "model": model,
            "features": by.name, "weight": str(made.weight), "strand": made.strand,
            "thresholds": made.thresholds, "ranks": list(references.ranks),
@@ -109,10 +109,9 @@ def load(directory, embedder=None):
   centre = arrays["centre"]
   keys = (arrays["keys"] if "keys" in arrays
           else by.less(by.rows(references.sequences), centre))
-  calibrators = {rank: calibration.Rank(*(calibration.Calibrator(**{
-      field.name: arrays[f"{part}/{rank}/{field.name}"]
-      for field in dataclasses.fields(calibration.Calibrator)}) for part in ("known", "found")),
-      float(arrays[f"share/{rank}"])) for rank in about["ranks"] if f"share/{rank}" in arrays}
+  calibrators = {rank: by_length.ByLength(
+      *(_known(arrays, f"{form}/{rank}") for form in _FORMS), float(arrays[f"shortest/{rank}"]))
+      for rank in about["ranks"] if f"shortest/{rank}" in arrays}
   return identifier.Identifier(
       references, by, keys, centre, float(about["weight"]), calibrators,
       about["thresholds"], about["report"], about["strand"],
@@ -130,6 +129,20 @@ def check_model(directory, about, embedder):
     raise errors.UserError(
         f"The index {directory} was made with another encoder, or another checkpoint of it, "
         f"than --workdir has. {_REMEDY}")
+
+
+def _flat(one, prefix):
+  """{name: array} of a calibration.Known."""
+  return {f"{prefix}/share": np.float64(one.share)} | {
+      f"{prefix}/{part}/{field.name}": getattr(getattr(one, part), field.name)
+      for part in ("known", "found") for field in dataclasses.fields(calibration.Calibrator)}
+
+
+def _known(arrays, prefix):
+  return calibration.Known(*(calibration.Calibrator(**{
+      field.name: arrays[f"{prefix}/{part}/{field.name}"]
+      for field in dataclasses.fields(calibration.Calibrator)}) for part in ("known", "found")),
+      float(arrays[f"{prefix}/share"]))
 
 
 def _write(path, arrays):

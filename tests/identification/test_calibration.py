@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from dnajax.identification import calibration
+from dnajax.identification import by_length, calibration
 
 RNG = np.random.default_rng(0)
 
@@ -31,7 +31,7 @@ def test_a_curve_that_is_no_logistic_one_is_learned_too():
   likely = np.where(evidence[:, 0] > .5, .9, .2)
   is_right = RNG.random(5_000) < likely
   said = calibration.fit(evidence, is_right).probability(evidence)
-  assert calibration.expected_error(said, is_right) < .02
+  assert calibration.expected_error(said, is_right) < .03
   assert np.abs(said - likely).mean() < .04
 
 
@@ -74,40 +74,47 @@ def test_threshold_is_the_lowest_with_the_precision():
   assert calibration.threshold([.1, .3, .2], .95) == .3      # never: the surest only
 
 
-def test_a_name_is_right_if_its_taxon_is_known_and_found():
-  known, unknown = RNG.normal(1, 1, (4_000, 1)), RNG.normal(-1, 1, (1_000, 1))
+def drawn(num_known, num_unknown):
+  """Evidence that is exp(3 x) times as likely where the taxon is known."""
+  return np.concatenate([RNG.normal(1.5, 1, (num_known, 1)),
+                         RNG.normal(-1.5, 1, (num_unknown, 1))])
+
+
+def test_evidence_says_how_likely_a_taxon_is_known_and_found():
   is_right, has = RNG.random(5_000) < .8, np.arange(5_000) < 4_000
-  fitted = calibration.fit_rank(np.concatenate([known, unknown]), is_right, has, np.ones(5_000))
+  fitted = calibration.fit_known(drawn(4_000, 1_000), is_right, has)
   assert fitted.share == .8
-  evidence = np.linspace(-2, 2, 9)[:, None]
+  evidence = np.linspace(-1, 1, 9)[:, None]
   for share in (.2, .5):
-    has, right = fitted.probabilities(evidence, share)
-    odds = (1 - share) / share * np.exp(2 * evidence[:, 0])      # of two normal densities
-    np.testing.assert_allclose(has, odds / (1 + odds), atol=.1)
-    np.testing.assert_allclose(right, has * .8, atol=.06)
-
-
-def test_a_row_of_weight_two_is_two_rows():
-  evidence, is_right, _ = made_up(400)
-  twice = np.arange(400) % 3 == 0
-  weighted = calibration.fit(evidence, is_right, 1.0 + twice)
-  repeated = np.concatenate([np.arange(400), np.flatnonzero(twice)])
-  other = calibration.fit(evidence[repeated], is_right[repeated])
-  # Means and scales differ, of which only the ridge takes notice.
-  np.testing.assert_allclose(weighted.probability(evidence), other.probability(evidence),
-                             atol=.02)
+    odds = (1 - share) / share * np.exp(3 * evidence[:, 0])      # of two normal densities
+    np.testing.assert_allclose(calibration.known(fitted.ratio(evidence), share),
+                               odds / (1 + odds), atol=.12)
+  np.testing.assert_allclose(fitted.found.probability(evidence), .8, atol=.06)
 
 
 def test_the_share_of_unknown_taxa_is_found_whatever_it_was_in_the_fit():
-  def drawn(num_known, num_unknown):
-    return np.concatenate([RNG.normal(1.5, 1, (num_known, 1)),
-                           RNG.normal(-1.5, 1, (num_unknown, 1))])
-
   has = np.arange(4_000) < 2_000
-  fitted = calibration.fit_rank(drawn(2_000, 2_000), has, has, np.ones(4_000))
+  fitted = calibration.fit_known(drawn(2_000, 2_000), has, has)
   for num_unknown in (100, 600, 1_400):
-    evidence = drawn(2_000 - num_unknown, num_unknown)
+    ratio = fitted.ratio(drawn(2_000 - num_unknown, num_unknown))
     for prior in (.05, .5):
-      assert fitted.unknown_share(evidence, np.ones(2_000), prior) == pytest.approx(
+      assert calibration.unknown_share(ratio, np.ones(2_000), prior) == pytest.approx(
           num_unknown / 2_000, abs=.03)
-  assert fitted.unknown_share(evidence[:0], np.ones(0), .05) == pytest.approx(.05)
+  assert calibration.unknown_share(ratio[:0], np.ones(0), .05) == pytest.approx(.05)
+
+
+def test_a_whole_query_and_a_piece_are_judged_by_their_like():
+  """What is certain of a whole sequence says nothing of a piece, and the other way round."""
+  num = 4_000
+  is_whole, has = np.arange(num) % 2 == 0, np.arange(num) % 4 < 2
+  sign = np.where(has, 1.5, -1.5)
+  evidence = RNG.normal(size=(num, 2)) + np.where(
+      is_whole[:, None], [[1, 0]], [[0, 1]]) * sign[:, None]
+  lengths = np.where(is_whole, RNG.integers(640, 660, num), RNG.integers(100, 650, num))
+  fitted = by_length.fit(evidence, lengths, is_whole, has, has, RNG.integers(640, 660, 500))
+  assert 640 <= fitted.shortest < 645
+  asked = np.array([[1., 0], [0, 1]]).repeat(2, axis=0)
+  whole, cut = fitted.ratio(asked, [650] * 4)[::2], fitted.ratio(asked, [300] * 4)[::2]
+  assert whole[0] > 5 > whole[1] * 2 and cut[1] > 5 > cut[0] * 2
+  mixed = fitted.ratio(asked, [650, 300, 650, 300])
+  np.testing.assert_array_equal(mixed, [whole[0], cut[0], whole[1], cut[1]])
