@@ -7,8 +7,8 @@ import numpy as np
 from dnajax.data import records
 from dnajax.identification import adaptation, held_out, shortlist
 
-WEIGHTS = (0.3, 0.0, 0.05, 0.1, 0.2, 0.5, 1.0, np.inf)   # of the cosine; the first by default
-_MOST_QUERIES = 1_000
+WEIGHTS = (0.5, 0.0, 0.1, 0.2, 0.3, 1.0, np.inf)   # of the cosine; the first by default
+_MOST_QUERIES = 3_000
 _MOST_KEYS = 20_000
 
 
@@ -93,13 +93,13 @@ def is_better(after, before):
 
 def _best_weight(candidates, labels, wanted):
   """(weight, [n] bool where it is right): the first, unless another is better by more than
-  twice the error of that."""
+  the standard error of that."""
   right = {weight: shortlist.lineages(candidates, candidates.scores(weight), {"": labels})[""][0]
            == wanted for weight in WEIGHTS}
   best = WEIGHTS[0]
   for weight in WEIGHTS[1:]:
     difference = right[weight].astype(float) - right[WEIGHTS[0]]
     error = difference.std() / np.sqrt(len(wanted))
-    if difference.mean() > 2 * error and right[weight].mean() > right[best].mean():
+    if difference.mean() > error and right[weight].mean() > right[best].mean():
       best = weight
   return best, right[best]
