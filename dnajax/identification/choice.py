@@ -87,7 +87,11 @@ def adapt(references, found, pool, rank, seed):
 
 def is_better(after, before):
   """Whether one Choice is right more often, by more than the standard error of that."""
-  gain = after.is_right.astype(float) - before.is_right
+  return _is_more(after.is_right, before.is_right)
+
+
+def _is_more(right, others):
+  gain = right.astype(float) - others
   return bool(len(gain)) and bool(gain.mean() > gain.std() / np.sqrt(len(gain)))
 
 
@@ -98,8 +102,6 @@ def _best_weight(candidates, labels, wanted):
            == wanted for weight in WEIGHTS}
   best = WEIGHTS[0]
   for weight in WEIGHTS[1:]:
-    difference = right[weight].astype(float) - right[WEIGHTS[0]]
-    error = difference.std() / np.sqrt(len(wanted))
-    if difference.mean() > error and right[weight].mean() > right[best].mean():
+    if _is_more(right[weight], right[WEIGHTS[0]]) and right[weight].mean() > right[best].mean():
       best = weight
   return best, right[best]
