@@ -69,9 +69,10 @@ def _steps(said, is_right):
     blocks = optimize.isotonic_regression(is_right[drawn]).blocks
     starts, sizes = blocks[:-1], np.diff(blocks)
     # No step is certain: half an answer more of either kind.
-    was = (np.add.reduceat(is_right[drawn], starts) + 0.5) / (sizes + 1)
-    total += np.interp(places, np.add.reduceat(said[drawn], starts) / sizes,
-                       np.maximum.accumulate(was))
+    was = np.maximum.accumulate((np.add.reduceat(is_right[drawn], starts) + 0.5) / (sizes + 1))
+    # A step is level in its middle half; from one to the next leads a ramp.
+    ends = np.stack([starts + sizes // 4, starts + sizes - 1 - sizes // 4], axis=1)
+    total += np.interp(places, said[drawn][ends.ravel()], was.repeat(2))
   return places, total / _SAMPLES
 
 
