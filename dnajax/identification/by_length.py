@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from dnajax.identification import calibration
+from dnajax.identification import calibration, calibrator
 
 _WHOLE = 0.05     # as long as all but this share of the references
 _TYPICAL = 658    # base pairs of a barcode; only a unit of lengths
@@ -24,7 +24,7 @@ class ByLength:
   shortest: float
 
   def ratio(self, evidence, lengths):
-    """[n, F], [n] bp -> [n], see `calibration.Known.ratio`."""
+    """calibrator.Evidence, [n] bp -> [n], see `calibration.Known.ratio`."""
     return self._of(lambda known, rows: known.ratio(rows), evidence, lengths)
 
   def found(self, evidence, lengths):
@@ -37,26 +37,28 @@ class ByLength:
                     ask(self.cut, _with_length(evidence, lengths)))
 
 
-def fit(evidence, lengths, is_whole, is_right, is_known, references):
+def fit(evidence, lengths, is_whole, is_right, is_known, groups, references):
   """A ByLength.
 
   Args:
-    evidence: [n, F] of queries.
+    evidence: calibrator.Evidence of n queries.
     lengths: [n] base pairs.
     is_whole: [n] bool, whether nothing was cut off them.
     is_right: [n] bool, of the names found for them.
     is_known: [n] bool, whether the references have their taxon.
+    groups: [n] numbers, see `calibrator.fit`.
     references: [N] base pairs of the references.
   """
   rows = _with_length(evidence, lengths)
   return ByLength(
-      calibration.fit_known(evidence[is_whole], is_right[is_whole], is_known[is_whole]),
-      calibration.fit_known(rows[~is_whole], is_right[~is_whole], is_known[~is_whole]),
+      *(calibration.fit_known(some[chosen], is_right[chosen], is_known[chosen], groups[chosen])
+        for some, chosen in ((evidence, is_whole), (rows, ~is_whole))),
       float(np.quantile(references, _WHOLE)))
 
 
 def _with_length(evidence, lengths):
-  """[n, F] -> [n, 2 F + 1]: with the length, and what evidence is worth at such a length."""
+  """Evidence [n, F] -> [n, 2 F + 1]: with the length, and what it is worth at such a length."""
   length = np.log(np.maximum(np.asarray(lengths, np.float64), 1) / _TYPICAL)[:, None]
   length = np.minimum(length, 0)
-  return np.concatenate([evidence, length, evidence * length], axis=1)
+  return calibrator.Evidence(np.concatenate(
+      [evidence.values, length, evidence.values * length], axis=1), evidence.taxa)

@@ -11,7 +11,15 @@ import dataclasses
 
 import numpy as np
 
-from dnajax.identification import by_length, calibration, choice, held_out, identifier, shortlist
+from dnajax.identification import (
+  by_length,
+  calibration,
+  calibrator,
+  choice,
+  held_out,
+  identifier,
+  shortlist,
+)
 from dnajax.identification import features as features_lib
 from dnajax.workdir import meta as meta_lib
 
@@ -71,7 +79,8 @@ def _fit(references, choices, is_novel, adapt, strand, seed, say):
   lengths = [len(text) for text in references.sequences]
   for rank, one in played.items():
     made.calibrators[rank] = by_length.fit(
-        one.evidence, one.lengths, one.is_whole, one.is_right, one.is_known, lengths)
+        one.evidence, one.lengths, one.is_whole, one.is_right, one.is_known,
+        references.names[rank][one.ids], lengths)
   silent = [rank for rank in references.ranks if rank not in played]
   if silent:
     say(f"Too few references to learn probabilities of {', '.join(silent)} from (fewer than "
@@ -134,7 +143,7 @@ class _Played:
   candidates: list        # of shortlist.Candidates
   lengths: np.ndarray     # [n] base pairs
   is_whole: np.ndarray    # [n] bool, whether nothing was cut off
-  evidence: np.ndarray    # [n, F]
+  evidence: calibrator.Evidence
   is_right: np.ndarray    # [n] bool
   is_known: np.ndarray    # [n] bool, whether the taxon had other references
 
@@ -162,8 +171,10 @@ def _play(made, rank, pool, seed):
       parts.append((asked, candidates, np.array([len(text) for text in some]),
                     np.full(len(asked), is_whole), clear, answer == labels[asked],
                     np.full(len(asked), is_known)))
-  ids, candidates, *arrays = zip(*parts, strict=True)
-  return _Played(rank, np.concatenate(ids), list(candidates), *map(np.concatenate, arrays))
+  ids, candidates, lengths, is_whole, evidence, *answers = zip(*parts, strict=True)
+  return _Played(rank, np.concatenate(ids), list(candidates), np.concatenate(lengths),
+                 np.concatenate(is_whole), calibrator.concatenate(evidence),
+                 *map(np.concatenate, answers))
 
 
 def _probabilities(made, played, rank):

@@ -9,12 +9,19 @@ import zipfile
 import numpy as np
 
 from data_pipelines import cleaning
-from dnajax.identification import adaptation, by_length, calibration, features, identifier
+from dnajax.identification import (
+  adaptation,
+  by_length,
+  calibration,
+  calibrator,
+  features,
+  identifier,
+)
 from dnajax.identification import references as references_lib
 from dnajax.shell import errors, files
 from dnajax.workdir import load as load_lib
 
-_FORMAT = 3
+_FORMAT = 4
 _FORMS = ("whole", "cut")
 NAME = "index.npz"
 SUMMARY = "index.json"
@@ -135,13 +142,13 @@ def _flat(one, prefix):
   """{name: array} of a calibration.Known."""
   return {f"{prefix}/share": np.float64(one.share)} | {
       f"{prefix}/{part}/{field.name}": getattr(getattr(one, part), field.name)
-      for part in ("known", "found") for field in dataclasses.fields(calibration.Calibrator)}
+      for part in ("known", "found") for field in dataclasses.fields(calibrator.Calibrator)}
 
 
 def _known(arrays, prefix):
-  return calibration.Known(*(calibration.Calibrator(**{
+  return calibration.Known(*(calibrator.Calibrator(**{
       field.name: arrays[f"{prefix}/{part}/{field.name}"]
-      for field in dataclasses.fields(calibration.Calibrator)}) for part in ("known", "found")),
+      for field in dataclasses.fields(calibrator.Calibrator)}) for part in ("known", "found")),
       float(arrays[f"{prefix}/share"]))
 
 

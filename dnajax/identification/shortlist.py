@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from dnajax.identification import alignment
+from dnajax.identification import alignment, calibrator
 from dnajax.inference import neighbors
 
 DEPTH = 16          # references that are aligned with a query
@@ -93,10 +93,11 @@ def lineages(candidates, scores, names):
     names: {rank: [N] int32 of the references, -1 = none}, high to low.
 
   Returns:
-    {rank: (label [Q] int32, -1 where none has one; evidence [Q, 4] float64: the score of
-    the candidate that gives it; by how much that is above the best one of another label
-    (above the last candidate, where all agree); its cosine; the share of the candidates
-    that have the label)}.
+    {rank: (label [Q] int32, -1 where none has one; calibrator.Evidence of it, whose taxa
+    are the labels of the higher ranks and whose values are: the score of the candidate that
+    gives it; by how much that is above the best one of another label (above the last
+    candidate, where all agree); its cosine; the share of the candidates that have the
+    label)}.
   """
   rows = np.arange(len(scores))
   fits = np.isfinite(scores)
@@ -113,6 +114,9 @@ def lineages(candidates, scores, names):
     margin = np.where(has, top - np.where(np.isfinite(others), others, last), 0)
     cosine = np.where(has, candidates.cosines[rows, best], 0)
     share = ((labels == label[:, None]) & has[:, None]).mean(axis=1)
-    found[rank] = label.astype(np.int32), np.stack([top, margin, cosine, share], axis=1)
+    above = [high for high, _ in found.values()]
+    found[rank] = label.astype(np.int32), calibrator.Evidence(
+        np.stack([top, margin, cosine, share], axis=1),
+        np.array(above, np.int32).reshape(len(above), len(rows)).T)
     fits = fits & ((labels == label[:, None]) | (labels < 0) | ~has[:, None])
   return found

@@ -5,9 +5,20 @@ import itertools
 import numpy as np
 import pytest
 
-from dnajax.identification import by_length, calibration
+from dnajax.identification import by_length, calibration, calibrator
 
 RNG = np.random.default_rng(0)
+
+
+def evidence_of(values, taxa=None):
+  values = np.asarray(values)
+  return calibrator.Evidence(
+      values, np.zeros((len(values), 0), np.int32) if taxa is None else taxa)
+
+
+def fit(values, is_right, taxa=None):
+  """Every query is a group of its own."""
+  return calibrator.fit(evidence_of(values, taxa), is_right, np.arange(len(values)))
 
 
 def made_up(num=4_000):
@@ -19,10 +30,10 @@ def made_up(num=4_000):
 
 def test_probabilities_are_what_the_answers_came_from():
   evidence, is_right, likely = made_up()
-  said = calibration.fit(evidence, is_right).probability(evidence)
+  said = fit(evidence, is_right).probability(evidence_of(evidence))
   assert np.abs(said - likely).mean() < .03
   others, is_right, _ = made_up()
-  fresh = calibration.fit(evidence, is_right).probability(others)
+  fresh = fit(evidence, is_right).probability(evidence_of(others))
   assert ((fresh > 0) & (fresh < 1)).all()
 
 
@@ -30,21 +41,56 @@ def test_a_curve_that_is_no_logistic_one_is_learned_too():
   evidence = RNG.random((5_000, 1))
   likely = np.where(evidence[:, 0] > .5, .9, .2)
   is_right = RNG.random(5_000) < likely
-  said = calibration.fit(evidence, is_right).probability(evidence)
+  said = fit(evidence, is_right).probability(evidence_of(evidence))
   assert calibration.expected_error(said, is_right) < .02
   assert np.abs(said - likely).mean() < .04
 
 
 def test_answers_that_are_all_right_are_nearly_but_not_quite_certain():
-  said = calibration.fit(RNG.random((50, 2)), np.ones(50, bool)).probability([[9, 9], [0, 0]])
+  said = fit(RNG.random((50, 2)), np.ones(50, bool)).probability(evidence_of([[9, 9], [0, 0]]))
   assert (said > .98).all() and (said < 1).all()
 
 
 def test_better_evidence_never_lowers_a_probability():
   evidence, is_right, _ = made_up()
-  fitted = calibration.fit(evidence, is_right)
+  fitted = fit(evidence, is_right)
   line = np.stack([np.linspace(0, 10, 50), np.full(50, -40)], axis=1)
-  assert (np.diff(fitted.probability(line)) >= 0).all()
+  assert (np.diff(fitted.probability(evidence_of(line))) >= 0).all()
+
+
+def test_what_evidence_is_worth_in_a_taxon_is_learned_as_far_as_there_are_queries():
+  """Ten classes with offsets of their own, some with many queries, some with few or none."""
+  offsets = np.array([2, -2, 1, -1, 0, 2, -2, 1, 2, 0.])
+  counts = np.array([900] * 5 + [40] * 3 + [0, 0])
+  number = np.arange(10).repeat(counts)
+  values = RNG.normal(size=(len(number), 1))
+  is_right = RNG.random(len(number)) < 1 / (1 + np.exp(-2 * values[:, 0] - offsets[number]))
+  phyla = np.full(len(number), -1)
+  fitted = fit(values, is_right, np.stack([phyla, number], axis=1))
+  asked = np.stack([[-1] * 11, [*range(10), -1]], axis=1)
+  said = fitted.probability(evidence_of(np.zeros((11, 1)), asked))
+  want = 1 / (1 + np.exp(-offsets))
+  np.testing.assert_allclose(said[:5], want[:5], atol=.06)
+  assert (said[5:8] > said[10]).tolist() == (offsets[5:8] > 0).tolist()
+  assert (np.abs(said[5:7] - .5) < np.abs(want[5:7] - .5)).all()    # shrunk
+  np.testing.assert_array_equal(said[8:10], said[10])               # unseen: no offset
+
+
+def test_steps_are_learned_from_what_others_say_of_a_group():
+  """Genera differ, families are their accidents: fresh genera show how little is known."""
+  def drawn():
+    genera = np.arange(240).repeat(20)
+    values = RNG.normal(size=(4_800, 1))
+    logits = values[:, 0] + 4 * RNG.normal(size=240)[genera]
+    return (evidence_of(values, genera[:, None] // 2), RNG.random(4_800) < 1 / (
+        1 + np.exp(-logits)), genera)
+
+  evidence, is_right, genera = drawn()
+  others, truth, _ = drawn()
+  error = [calibration.expected_error(
+      calibrator.fit(evidence, is_right, groups).probability(others), truth)
+           for groups in (genera, np.arange(4_800))]
+  assert error[0] < .1 and 2 * error[0] < error[1] > .15
 
 
 def test_calibration_error_is_the_weighted_gap_of_ten_bins():
@@ -77,23 +123,24 @@ def test_threshold_is_the_lowest_with_the_precision():
 def test_a_name_is_right_if_its_taxon_is_known_and_found():
   known, unknown = RNG.normal(1, 1, (4_000, 1)), RNG.normal(-1, 1, (1_000, 1))
   is_right, has = RNG.random(5_000) < .8, np.arange(5_000) < 4_000
-  fitted = calibration.fit_known(np.concatenate([known, unknown]), is_right, has)
+  fitted = calibration.fit_known(
+      evidence_of(np.concatenate([known, unknown])), is_right, has, np.arange(5_000))
   assert fitted.share == .8
-  evidence = np.linspace(-2, 2, 9)[:, None]
+  evidence = evidence_of(np.linspace(-2, 2, 9)[:, None])
   for share in (.2, .5):
     has = calibration.known(fitted.ratio(evidence), share)
-    odds = (1 - share) / share * np.exp(2 * evidence[:, 0])      # of two normal densities
+    odds = (1 - share) / share * np.exp(2 * evidence.values[:, 0])      # of two normal densities
     np.testing.assert_allclose(has, odds / (1 + odds), atol=.1)
     np.testing.assert_allclose(has * fitted.found.probability(evidence), has * .8, atol=.06)
 
 
 def test_the_share_of_unknown_taxa_is_found_whatever_it_was_in_the_fit():
   def drawn(num_known, num_unknown):
-    return np.concatenate([RNG.normal(1.5, 1, (num_known, 1)),
-                           RNG.normal(-1.5, 1, (num_unknown, 1))])
+    return evidence_of(np.concatenate([RNG.normal(1.5, 1, (num_known, 1)),
+                                       RNG.normal(-1.5, 1, (num_unknown, 1))]))
 
   has = np.arange(4_000) < 2_000
-  fitted = calibration.fit_known(drawn(2_000, 2_000), has, has)
+  fitted = calibration.fit_known(drawn(2_000, 2_000), has, has, np.arange(4_000))
   for num_unknown in (100, 600, 1_400):
     ratio = fitted.ratio(drawn(2_000 - num_unknown, num_unknown))
     for prior in (.05, .5):
@@ -110,9 +157,10 @@ def test_a_whole_query_and_a_piece_are_judged_by_their_like():
   evidence = RNG.normal(size=(num, 2)) + np.where(
       is_whole[:, None], [[1, 0]], [[0, 1]]) * sign[:, None]
   lengths = np.where(is_whole, RNG.integers(640, 660, num), RNG.integers(100, 650, num))
-  fitted = by_length.fit(evidence, lengths, is_whole, has, has, RNG.integers(640, 660, 500))
+  fitted = by_length.fit(evidence_of(evidence), lengths, is_whole, has, has, np.arange(num),
+                         RNG.integers(640, 660, 500))
   assert 640 <= fitted.shortest < 645
-  asked = np.array([[1., 0], [0, 1]]).repeat(2, axis=0)
+  asked = evidence_of(np.array([[1., 0], [0, 1]]).repeat(2, axis=0))
   whole, cut = fitted.ratio(asked, [650] * 4)[::2], fitted.ratio(asked, [300] * 4)[::2]
   assert whole[0] > 5 > whole[1] * 2 and cut[1] > 5 > cut[0] * 2
   mixed = fitted.ratio(asked, [650, 300, 650, 300])

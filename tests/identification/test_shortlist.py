@@ -34,6 +34,8 @@ def test_lineages_are_consistent_and_the_best():
   for q in range(len(scores)):
     want = slow_lineage(candidates.ids[q].tolist(), scores[q].tolist())
     assert {rank: label[q] for rank, (label, _) in found.items()} == want
+  assert found["family"][1].taxa.shape == (30, 0)
+  np.testing.assert_array_equal(found["genus"][1].taxa[:, 0], found["family"][0])
 
 
 def test_evidence_is_the_score_and_its_lead_over_another_name():
@@ -47,7 +49,7 @@ def test_evidence_is_the_score_and_its_lead_over_another_name():
     lead = mine - (others.max() if len(others) else scores[q][np.isfinite(scores[q])].min())
     cosine = candidates.cosines[q][scores[q] == mine][0]
     share = (names == label[q]).sum() / len(names)
-    np.testing.assert_allclose(evidence[q], [mine, lead, cosine, share], atol=1e-7)
+    np.testing.assert_allclose(evidence.values[q], [mine, lead, cosine, share], atol=1e-7)
 
 
 def test_scores_mix_identity_and_cosine_and_leave_out_what_is_not_there():
