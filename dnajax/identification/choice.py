@@ -18,6 +18,7 @@ class Choice:
   features: object
   weight: float            # see `shortlist.Candidates.scores`
   is_right: np.ndarray     # [n] bool
+  groups: np.ndarray       # [n] numbers of the taxa that were left out
 
   @property
   def accuracy(self):
@@ -54,7 +55,7 @@ def compare(references, features, pool, rank, seed):
   # Queries whose taxon is nowhere else say nothing about a weight.
   ids = ids[np.isin(ids, keys[held_out.has_others(labels[keys], group[keys])])]
   if not len(ids):
-    return Choice(features, WEIGHTS[0], np.zeros(0, bool))
+    return Choice(features, WEIGHTS[0], np.zeros(0, bool), np.zeros(0, int))
   rows = features.rows([references.sequences[i] for i in keys])
   centre = features.mean(rows)
   queries = [references.sequences[i] for i in ids]
@@ -62,7 +63,8 @@ def compare(references, features, pool, rank, seed):
       features.less(features.rows(queries), centre), features.less(rows, centre),
       groups=(group[ids], group[keys]))
   candidates = shortlist.align(*nearest, queries, [references.sequences[i] for i in keys])
-  return Choice(features, *_best_weight(candidates, labels[keys], labels[ids]))
+  weight, is_right = _best_weight(candidates, labels[keys], labels[ids], group[ids])
+  return Choice(features, weight, is_right, group[ids])
 
 
 def adapt(references, found, pool, rank, seed):
@@ -87,21 +89,27 @@ def adapt(references, found, pool, rank, seed):
 
 def is_better(after, before):
   """Whether one Choice is right more often, by more than the standard error of that."""
-  return _is_more(after.is_right, before.is_right)
+  return _is_more(after.is_right, before.is_right, before.groups)
 
 
-def _is_more(right, others):
+def _is_more(right, others, groups):
+  """Members of a species are right or wrong together: the standard error is that of a
+  sample of groups (Liang and Zeger 1986)."""
   gain = right.astype(float) - others
-  return bool(len(gain)) and bool(gain.mean() > gain.std() / np.sqrt(len(gain)))
+  if not len(gain):
+    return False
+  sums = np.bincount(np.unique(groups, return_inverse=True)[1], gain - gain.mean())
+  return bool(gain.mean() > np.sqrt((sums**2).sum()) / len(gain))
 
 
-def _best_weight(candidates, labels, wanted):
+def _best_weight(candidates, labels, wanted, groups):
   """(weight, [n] bool where it is right): the first, unless another is better by more than
   the standard error of that."""
   right = {weight: shortlist.lineages(candidates, candidates.scores(weight), {"": labels})[""][0]
            == wanted for weight in WEIGHTS}
   best = WEIGHTS[0]
   for weight in WEIGHTS[1:]:
-    if _is_more(right[weight], right[WEIGHTS[0]]) and right[weight].mean() > right[best].mean():
+    if (_is_more(right[weight], right[WEIGHTS[0]], groups)
+        and right[weight].mean() > right[best].mean()):
       best = weight
   return best, right[best]
