@@ -124,26 +124,26 @@ def test_species_kept_out_are_whole_and_are_not_seen(library, monkeypatch):
   np.testing.assert_array_equal(held_out.unseen(references, "genus", few, 0), few)
 
 
-def test_one_choice_is_better_by_more_than_the_error_of_the_difference():
+def test_a_choice_that_is_right_more_often_is_better():
   def a_choice(*right):
-    return choice.Choice(None, .3, np.array(right, bool), np.arange(len(right)))
+    return choice.Choice(None, .3, np.array(right, bool))
 
   assert choice.is_better(a_choice(1, 1, 1, 0), a_choice(0, 0, 1, 0))
   assert not choice.is_better(a_choice(1, 0, 1, 0), a_choice(0, 1, 1, 0))
-  assert not choice.is_better(a_choice(1, 1, 1, 0, 0), a_choice(0, 0, 0, 1, 1))
   assert not choice.is_better(a_choice(), a_choice())
 
 
 def test_members_of_one_species_are_one_success():
-  """Nine found and three lost in a hundred: of twelve species, or of two."""
-  def a_choice(groups, right):
-    return choice.Choice(None, .3, np.isin(np.arange(100), right), groups)
+  """Twenty found and three lost in a hundred: of 23 species, or of two."""
+  def right(*found):
+    return np.isin(np.arange(100), found)
 
-  alone, together = np.arange(100), np.maximum(np.arange(100), 8)
-  together[9:12] = 9
-  for groups, is_better in ((alone, True), (together, False)):
-    assert choice.is_better(
-        a_choice(groups, range(9)), a_choice(groups, range(9, 12))) == is_better
+  alone, together = np.arange(100), np.where(np.arange(100) < 20, 0, np.arange(100))
+  together[20:23] = 20
+  for groups, is_more in ((alone, True), (together, False)):
+    assert choice.is_surely_more(right(*range(20)), right(20, 21, 22), groups) == is_more
+  assert not choice.is_surely_more(right(0, 1, 2), right(3), alone)
+  assert not choice.is_surely_more(right()[:0], right()[:0], alone[:0])
 
 
 def test_a_reference_is_embedded_once_while_a_library_is_fitted(library):
