@@ -29,7 +29,7 @@ def draw(references, rank, pool, most, seed):
   """Numbers of references that play queries at a rank; seed: int or a tuple of them."""
   fits = pool & (references.names[rank] >= 0) & (left_out(references, rank) >= 0)
   ids = np.flatnonzero(fits)
-  return ids[np.sort(np.random.default_rng((seed, 1)).permutation(len(ids))[:most])]
+  return ids[np.sort(np.random.default_rng((*np.atleast_1d(seed), 1)).permutation(len(ids))[:most])]
 
 
 def has_others(labels, group):
