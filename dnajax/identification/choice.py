@@ -74,16 +74,16 @@ def adapt(references, found, pool, rank, seed):
     found: Choice of the features, tried on the whole pool.
 
   Returns:
-    (Choice as they are, Choice of the best adaptation or None, [N] bool: the species that
+    (Choice as they are, Choice of the adapted ones or None, [N] bool: the species that
     were kept out).
   """
   is_held = held_out.unseen(references, rank, pool, seed)
   kept = np.flatnonzero(~is_held)
   before = (found if np.array_equal(is_held, pool) else
             compare(references, found.features, is_held, rank, seed))
-  tried = [compare(references, one, is_held, rank, seed) for one in adaptation.adapt(
-      found.features, [references.sequences[i] for i in kept], references.names[rank][kept])]
-  return before, max(tried, key=lambda one: one.accuracy, default=None), is_held
+  made = adaptation.adapt(
+      found.features, [references.sequences[i] for i in kept], references.names[rank][kept])
+  return before, made and compare(references, made, is_held, rank, seed), is_held
 
 
 def is_better(after, before):
