@@ -4,6 +4,8 @@ import dataclasses
 
 import numpy as np
 
+from dnajax.identification import columns
+
 _RIDGE = 1e-3
 _SHRINKAGE = 10   # one over the variance of the taxa's offsets
 _FOLDS = 5
@@ -11,7 +13,7 @@ _SAMPLES = 50     # of the answers, whose steps are averaged
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Evidence:
+class Evidence(columns.Columns):
   """What n names rest on.
 
   Attributes:
@@ -20,15 +22,6 @@ class Evidence:
   """
   values: np.ndarray
   taxa: np.ndarray
-
-  def __getitem__(self, rows):
-    return Evidence(self.values[rows], self.taxa[rows])
-
-
-def concatenate(parts):
-  """Evidence, one after the other."""
-  return Evidence(np.concatenate([one.values for one in parts]),
-                  np.concatenate([one.taxa for one in parts]))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -78,18 +71,18 @@ def fit(evidence, is_right, groups):
   for fold in np.unique(folds):
     rest, own = folds != fold, folds == fold
     # A single group has no others.
-    weights, offsets = _logits(design, evidence.taxa, is_right, rest if rest.any() else own)
+    rest = rest if rest.any() else own
+    weights, offsets = _logits(design[rest], evidence.taxa[rest], is_right[rest])
     said[own] = design[own] @ weights + _offsets(offsets, evidence.taxa[own])
-  weights, offsets = _logits(design, evidence.taxa, is_right, np.full(len(design), True))
+  weights, offsets = _logits(design, evidence.taxa, is_right)
   return Calibrator(mean, scale, weights, offsets, *_steps(_logistic(said), is_right))
 
 
-def _logits(design, taxa, is_right, rows):
-  """(weights [F + 1], offsets [A, V]) by some rows: the likeliest, where offsets are
-  normal with variance 1 / _SHRINKAGE."""
+def _logits(design, taxa, is_right):
+  """(weights [F + 1], offsets [A, V]): the likeliest, where offsets are normal with
+  variance 1 / _SHRINKAGE."""
   from scipy import optimize  # comes with JAX
   shape = taxa.shape[1], int(taxa.max(initial=-1)) + 1
-  design, taxa, is_right = design[rows], taxa[rows], is_right[rows]
   num, width = design.shape
   has = taxa >= 0
   places = (np.arange(shape[0]) * shape[1] + taxa)[has]

@@ -16,6 +16,7 @@ from dnajax.identification import (
   calibration,
   calibrator,
   choice,
+  columns,
   held_out,
   identifier,
   shortlist,
@@ -173,7 +174,7 @@ def _play(made, rank, pool, seed):
                     np.full(len(asked), is_known)))
   ids, candidates, lengths, is_whole, evidence, *answers = zip(*parts, strict=True)
   return _Played(rank, np.concatenate(ids), list(candidates), np.concatenate(lengths),
-                 np.concatenate(is_whole), calibrator.concatenate(evidence),
+                 np.concatenate(is_whole), columns.concatenate(evidence),
                  *map(np.concatenate, answers))
 
 

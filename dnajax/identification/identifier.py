@@ -10,7 +10,7 @@ import numpy as np
 from data_pipelines import cleaning as cleaning_lib
 from data_pipelines import kmer_text
 from dnajax.data import records
-from dnajax.identification import calibration, shortlist
+from dnajax.identification import calibration, columns, shortlist
 from dnajax.inference import strands
 from dnajax.shell import errors
 from dnajax.tokens import bases as base_codes
@@ -124,7 +124,7 @@ class Identifier:
   def candidates_of_all(self, sequences, batch_size=512):
     """The same of any number of sequences, at least one."""
     size = min(batch_size, len(sequences))
-    return shortlist.concatenate([self.candidates(sequences[i:i + size], pad_to=size)
+    return columns.concatenate([self.candidates(sequences[i:i + size], pad_to=size)
                                   for i in range(0, len(sequences), size)])
 
   def _nearest(self, sequences, pad_to, groups=None):
@@ -196,7 +196,7 @@ class Identifier:
       return self
     different = list(dict.fromkeys(texts))
     sampled = shortlist.by_text(different, self.candidates_of_all(different, batch_size))
-    made = self.expecting(shortlist.concatenate([sampled[text] for text in texts]),
+    made = self.expecting(columns.concatenate([sampled[text] for text in texts]),
                           np.array([len(text) for text in texts]))
     return dataclasses.replace(made, sampled=sampled)
 
@@ -228,7 +228,7 @@ class Identifier:
     if new:
       known = known | shortlist.by_text(
           new, shortlist.align(*found, new, self.references.sequences))
-    candidates = shortlist.concatenate([known[text] for text in texts])
+    candidates = columns.concatenate([known[text] for text in texts])
     labels, likely, _ = self.probabilities(candidates, [len(text) for text in texts])
     scores = candidates.scores(self.weight)
     order = np.argsort(-scores, axis=1, kind="stable")

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from dnajax.identification import alignment, calibrator
+from dnajax.identification import alignment, calibrator, columns
 from dnajax.inference import neighbors
 
 DEPTH = 16          # references that are aligned with a query
@@ -12,17 +12,12 @@ LEAST = 0.6         # lower identities are not told apart
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Candidates:
+class Candidates(columns.Columns):
   """M references for each of Q queries, the most similar one first."""
   ids: np.ndarray         # [Q, M] int32
   cosines: np.ndarray     # [Q, M] float32, of centred features; -inf: no such candidate
   identities: np.ndarray  # [Q, M] float32, at least LEAST
   overlaps: np.ndarray    # [Q, M] int32, base pairs
-
-  def __getitem__(self, queries):
-    """Candidates of some of the queries."""
-    return Candidates(*(getattr(self, field.name)[queries]
-                        for field in dataclasses.fields(self)))
 
   def scores(self, weight):
     """[Q, M] float64: identity + weight · cosine; -inf where there is none.
@@ -33,12 +28,6 @@ class Candidates:
       return self.cosines.astype(np.float64)
     out = self.identities + weight * np.where(np.isfinite(self.cosines), self.cosines, 0.0)
     return np.where(np.isfinite(self.cosines), out, -np.inf)
-
-
-def concatenate(parts):
-  """Candidates of several lists of queries, one after the other."""
-  return Candidates(*(np.concatenate([getattr(one, field.name) for one in parts])
-                      for field in dataclasses.fields(Candidates)))
 
 
 def by_text(sequences, candidates):
