@@ -61,7 +61,7 @@ def _fit(embedder, references, adapt, strand, say):
   from dnajax.identification import references as references_lib
   for line in references_lib.in_words(references):
     say(line)
-  choices = [*([features.Encoder(embedder)] if embedder else []), features.Kmers()]
+  choices = [*([features.encoder(embedder)] if embedder else []), features.Kmers()]
   made = fitting.fit(references, choices, adapt=adapt, strand=strand, say=say,
                      is_novel=fitting.novel(references, embedder.trained.meta)
                      if embedder else None)

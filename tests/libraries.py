@@ -14,14 +14,14 @@ def mutated(rng, text, share):
   return "".join(letters)
 
 
-def rows(*, families=4, genera=3, species=4, individuals=4, seed=0):
-  """[(id, sequence, {rank: name})]."""
+def rows(*, families=4, genera=3, species=4, individuals=4, apart=.12, seed=0):
+  """[(id, sequence, {rank: name})]; apart: share of the letters that a genus has of its own."""
   rng = np.random.default_rng(seed)
   out, root = [], "".join(rng.choice(list("ACGT"), LENGTH, p=[.4, .1, .2, .3]))
   for f in range(families):
     of_family = mutated(rng, root, .3)
     for g in range(genera):
-      of_genus = mutated(rng, of_family, .12)
+      of_genus = mutated(rng, of_family, apart)
       for s in range(species):
         of_species = mutated(rng, of_genus, .06)
         for i in range(individuals):

@@ -112,7 +112,7 @@ def make(values, *, own_config=None, split=None):
       learning_rate=learning_rate, train_step=train_step, bind_masking=bind.found,
       meta=meta_lib.make(experiment.to_dict(), spec, split,
                          ranks=task.masking.ranks if task.masking else None,
-                         learns_labels=bool(task.labels)))
+                         labels=task.labels))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

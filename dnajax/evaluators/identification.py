@@ -7,7 +7,7 @@ import numpy as np
 
 from dnajax.data import records
 from dnajax.evaluators import base
-from dnajax.identification import comparison, features, fitting, held_out, novelty
+from dnajax.identification import comparison, features, fitting, held_out, learned, novelty
 from dnajax.identification import references as references_lib
 from dnajax.inference import encode
 from dnajax.shell import errors, metric
@@ -128,8 +128,12 @@ class Runner:
 
   def run(self, params):
     """Yields Metrics."""
+    context = self._context
+    labelled = context.split(context.train_split)
+    known = learned.classes(context.model, params, {
+        column: labelled.vocabulary(column) for column in context.model.num_labels})
     made = fitting.fit(self._references, [features.Encoder(_Embed(
-        self._context, params, self._spec.batch_size)), features.Kmers()],
+        context, params, self._spec.batch_size), classes=known), features.Kmers()],
         is_novel=self._is_novel, say=lambda line: None)
     self._report, self._silent = made.report, []
     for method in self._spec.methods:

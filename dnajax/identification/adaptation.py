@@ -26,13 +26,21 @@ class Adapted(features.Dense):
   def __init__(self, base, centre, matrix):
     """base: of features.py; centre: [D] float32; matrix: [D, W] float32."""
     self.base, self.centre, self.matrix = base, centre, matrix
-    self.name = f"{base.name}, adapted"
+    self.name, self.classes = f"{base.name}, adapted", base.classes
 
   def rows(self, sequences):
     """[n] str -> [n, W] float32; 0 where nothing can be read."""
-    rows = self.base.less(self.base.rows(sequences), self.centre)
+    return self.of(self.read(sequences))
+
+  def read(self, sequences):
+    """[n] str -> rows of the base."""
+    return self.base.read(sequences)
+
+  def of(self, read):
+    """Rows of the base -> [n, W] float32."""
+    rows = self.base.less(read, self.centre)
     return np.concatenate([np.asarray(rows[i:i + _BLOCK]) @ self.matrix
-                           for i in range(0, max(len(sequences), 1), _BLOCK)])
+                           for i in range(0, max(rows.shape[0], 1), _BLOCK)])
 
 
 def adapt(base, sequences, labels):

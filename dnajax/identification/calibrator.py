@@ -17,7 +17,7 @@ class Evidence(columns.Columns):
   """What n names rest on.
 
   Attributes:
-    values: [n, F] float, the higher the likelier on the whole.
+    values: [n, F] float.
     taxa: [n, A] numbers of the taxa above the names, -1 where they have none.
   """
   values: np.ndarray

@@ -4,6 +4,7 @@ import contextlib
 
 import numpy as np
 
+from dnajax.identification import learned
 from dnajax.inference import kmer_counts
 from dnajax.tokens import bases as base_codes
 
@@ -12,7 +13,20 @@ _LONGEST_KMERS = 1500   # base pairs that are counted
 K = 6
 
 
-class Dense:
+class Features:
+  """What is common to all: rows may be made of what was read of the sequences first."""
+  classes = None   # learned.Classes of the encoder that they are of
+
+  def read(self, sequences):
+    """[n] str -> what `of` makes rows of."""
+    return self.rows(sequences)
+
+  def of(self, read):
+    """What `read` gave -> rows."""
+    return read
+
+
+class Dense(Features):
   """Features whose rows are an array."""
 
   def mean(self, rows):
@@ -29,9 +43,10 @@ class Encoder(Dense):
   name = "encoder"
   _known = None   # {sequence: row}
 
-  def __init__(self, embedder, name=name):
-    """embedder: inference.embedder.Embedder, not centred. name: told apart by it."""
-    self._embedder, self.name = embedder, name
+  def __init__(self, embedder, name=name, classes=None):
+    """embedder: inference.embedder.Embedder, not centred. name: told apart by it. classes:
+    learned.Classes of it."""
+    self._embedder, self.name, self.classes = embedder, name, classes
 
   @contextlib.contextmanager
   def remembering(self):
@@ -58,7 +73,12 @@ class Encoder(Dense):
     return np.nan_to_num(self._embedder.embed(sequences), copy=False)
 
 
-class Kmers:
+def encoder(embedder):
+  """Encoder of an inference.embedder.Embedder, with the names that it has learned."""
+  return Encoder(embedder, classes=learned.of_checkpoint(embedder.trained))
+
+
+class Kmers(Features):
   """Square roots of the shares of all 6-mers: no training, any marker."""
   name = "6-mers"
 

@@ -19,6 +19,7 @@ from dnajax.identification import (
   columns,
   held_out,
   identifier,
+  learned,
   shortlist,
 )
 from dnajax.identification import features as features_lib
@@ -69,12 +70,17 @@ def _fit(references, choices, is_novel, adapt, strand, seed, say):
       + ("cosine" if np.isinf(best.weight) else f"identity + {best.weight:g} · cosine")
       + (f"; {main} of held-out references right: {best.accuracy:.1%}"
          if len(best.is_right) else ""))
-  rows = features.rows(references.sequences)
+  read = features.read(references.sequences)
+  rows = features.of(read)
   centre = features.mean(rows)
   made = identifier.Identifier(
       references, features, features.less(rows, centre), centre, best.weight, {}, {}, report,
-      strand)
+      strand, learned=learned.bind(features.classes, references, read))
   report.update(rank=main, chosen=features.name, ranks={})
+  if made.learned is not None:
+    report["learned"] = made.learned.report()
+    say("the encoder has learned {num_names:,} genera; the references have "
+        "{num_here:,} of them".format(**report["learned"]))
   played = {rank: _play(made, rank, pool, seed) for rank in reversed(references.ranks)}
   played = {rank: one for rank, one in played.items() if one is not None}
   lengths = [len(text) for text in references.sequences]
@@ -156,6 +162,7 @@ def _play(made, rank, pool, seed):
   group = held_out.left_out(references, rank)
   others = held_out.has_others(labels, group)
   rng = np.random.default_rng((seed, 2))
+  can_know = made.learned is not None and made.learned.told_apart()
   parts = []
   for is_whole in (True, False):
     ids = held_out.draw(references, rank, pool, _MOST_QUERIES // 2, (seed, int(is_whole)))
@@ -166,7 +173,9 @@ def _play(made, rank, pool, seed):
     for chosen, out, is_known in ((np.flatnonzero(others[ids]), group, True),
                                   (np.arange(len(ids)), labels, False)):
       asked, some = ids[chosen], [texts[n] for n in chosen]
-      candidates = made.candidates(some, groups=(out[asked], out))
+      # True queries of taxa that the references lack: the encoder may know those or not.
+      is_blind = (np.arange(len(asked)) % 2 == 0) | (not can_know)
+      candidates = made.candidates(some, groups=(out[asked], out), is_blind=is_blind)
       answer, clear = shortlist.lineages(
           candidates, candidates.scores(made.weight), references.names)[rank]
       parts.append((asked, candidates, np.array([len(text) for text in some]),

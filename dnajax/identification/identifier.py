@@ -65,6 +65,7 @@ class Identifier:
       lack, among those that they lack one rank below}; None: UNKNOWN and UNKNOWN_SPECIES,
       until `expecting` has seen queries, of which `identify` takes care.
     graph: approximate.Graph of the references; None: the search is exact.
+    learned: learned.Learned of the encoder; None where it has learned no names.
     sampled: {text of a query: its shortlist.Candidates}, what `expecting_like` has searched
       already.
   """
@@ -80,6 +81,7 @@ class Identifier:
   cleaning: cleaning_lib.Cleaning = cleaning_lib.Cleaning()
   shares: dict | None = None
   graph: object = None
+  learned: object = None
   sampled: dict = dataclasses.field(default_factory=dict)
 
   def identify(self, sequences, *, ids=None, min_probability=None, batch_size=512):
@@ -116,10 +118,11 @@ class Identifier:
       if waiting is not None:
         yield from self._calls(*waiting.result(), min_probability)
 
-  def candidates(self, sequences, *, pad_to=0, groups=None):
-    """shortlist.Candidates of cleaned sequences; `pad_to` keeps shapes, hence programs."""
-    return shortlist.align(*self._nearest(sequences, pad_to, groups), sequences,
-                           self.references.sequences)
+  def candidates(self, sequences, *, pad_to=0, groups=None, is_blind=None):
+    """shortlist.Candidates of cleaned sequences; `pad_to` keeps shapes, hence programs.
+    groups, is_blind: see `learned.Learned.evidence`."""
+    found, learned = self._nearest(sequences, pad_to, groups, is_blind)
+    return shortlist.align(*found, sequences, self.references.sequences, learned)
 
   def candidates_of_all(self, sequences, batch_size=512):
     """The same of any number of sequences, at least one."""
@@ -127,10 +130,14 @@ class Identifier:
     return columns.concatenate([self.candidates(sequences[i:i + size], pad_to=size)
                                   for i in range(0, len(sequences), size)])
 
-  def _nearest(self, sequences, pad_to, groups=None):
+  def _nearest(self, sequences, pad_to, groups=None, is_blind=None):
+    """(what `shortlist.search` found, what `learned.Learned.evidence` says of it or None)."""
     padded = sequences + ["A" * 60] * max(pad_to - len(sequences), 0)
-    rows = self.features.less(self.features.rows(padded), self.centre)
-    return shortlist.search(rows, self.keys, groups=groups, graph=self.graph)
+    read = self.features.read(padded)
+    rows = self.features.less(self.features.of(read), self.centre)
+    ids, cosines = shortlist.search(rows, self.keys, groups=groups, graph=self.graph)
+    return (ids, cosines), self.learned and self.learned.evidence(
+        read, ids, groups=groups, is_blind=is_blind)
 
   def _search(self, chunk, pad_to):
     """(ids, texts, which were turned, texts that had to be searched, what was found for
@@ -226,8 +233,9 @@ class Identifier:
   def _calls(self, ids, texts, is_reversed, new, found, least):
     known = self.sampled
     if new:
+      nearest, learned = found
       known = known | shortlist.by_text(
-          new, shortlist.align(*found, new, self.references.sequences))
+          new, shortlist.align(*nearest, new, self.references.sequences, learned))
     candidates = columns.concatenate([known[text] for text in texts])
     labels, likely, _ = self.probabilities(candidates, [len(text) for text in texts])
     scores = candidates.scores(self.weight)

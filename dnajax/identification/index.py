@@ -16,12 +16,13 @@ from dnajax.identification import (
   calibrator,
   features,
   identifier,
+  learned,
 )
 from dnajax.identification import references as references_lib
 from dnajax.shell import errors, files
 from dnajax.workdir import load as load_lib
 
-_FORMAT = 4
+_FORMAT = 5
 _FORMS = ("whole", "cut")
 NAME = "index.npz"
 SUMMARY = "index.json"
@@ -48,6 +49,8 @@ def save(directory, made, *, model):
   if isinstance(by, adaptation.Adapted):
     arrays |= {"adapted/centre": by.centre, "adapted/matrix": by.matrix}
     by = by.base
+  if made.learned is not None:
+    arrays["classes"] = made.learned.of
   for rank, column in references.names.items():
     arrays[f"names/{rank}"] = column
     arrays[f"vocabulary/{rank}"] = _packed(references.vocabularies[rank])
@@ -109,7 +112,7 @@ def load(directory, embedder=None):
       names={rank: arrays[f"names/{rank}"] for rank in about["ranks"]},
       vocabularies={rank: _unpacked(arrays[f"vocabulary/{rank}"]) for rank in about["ranks"]},
       problems=[tuple(one) for one in about["problems"]], num_read=about["num_read"])
-  by = (features.Encoder(embedder) if about["features"] == features.Encoder.name
+  by = (features.encoder(embedder) if about["features"] == features.Encoder.name
         else features.Kmers())
   if "adapted/matrix" in arrays:
     by = adaptation.Adapted(by, arrays["adapted/centre"], arrays["adapted/matrix"])
@@ -122,7 +125,8 @@ def load(directory, embedder=None):
   return identifier.Identifier(
       references, by, keys, centre, float(about["weight"]), calibrators,
       about["thresholds"], about["report"], about["strand"],
-      cleaning.Cleaning(**about["cleaning"]))
+      cleaning.Cleaning(**about["cleaning"]),
+      learned=learned.Learned(by.classes, arrays["classes"]) if "classes" in arrays else None)
 
 
 def check_model(directory, about, embedder):

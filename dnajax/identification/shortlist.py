@@ -18,6 +18,8 @@ class Candidates(columns.Columns):
   cosines: np.ndarray     # [Q, M] float32, of centred features; -inf: no such candidate
   identities: np.ndarray  # [Q, M] float32, at least LEAST
   overlaps: np.ndarray    # [Q, M] int32, base pairs
+  classes: np.ndarray     # [Q, M] float32, cosine with the class of each; NaN: it has none
+  outside: np.ndarray     # [Q] float32, with the nearest class that no reference has
 
   def scores(self, weight):
     """[Q, M] float64: identity + weight · cosine; -inf where there is none.
@@ -51,15 +53,18 @@ def search(rows, keys, *, groups=None, graph=None, depth=DEPTH):
   return neighbors.nearest(rows, keys, depth, groups=groups)
 
 
-def align(ids, cosines, sequences, key_sequences):
+def align(ids, cosines, sequences, key_sequences, learned=None):
   """Candidates: what was found, aligned.
 
   Args:
     ids, cosines: of `search`.
     sequences: [Q] str, of the queries; rows of ids behind them are left out.
     key_sequences: [N] str, of the references.
+    learned: of `learned.Learned.evidence`; None where nothing was learned.
   """
-  ids, cosines = ids[:len(sequences)], cosines[:len(sequences)]
+  own, outside = learned or (np.full(ids.shape, np.nan, np.float32),
+                             np.full(len(ids), -1, np.float32))
+  ids, cosines, own, outside = (x[:len(sequences)] for x in (ids, cosines, own, outside))
   identities = np.full(ids.shape, LEAST, np.float32)
   overlaps = np.zeros(ids.shape, np.int32)
   is_there = np.isfinite(cosines)
@@ -67,7 +72,7 @@ def align(ids, cosines, sequences, key_sequences):
     for m in np.flatnonzero(there):
       identities[q, m], overlaps[q, m] = alignment.identity(
           query, key_sequences[row[m]], at_least=LEAST)
-  return Candidates(ids, cosines, identities, overlaps)
+  return Candidates(ids, cosines, identities, overlaps, own, outside)
 
 
 def lineages(candidates, scores, names):
@@ -86,7 +91,8 @@ def lineages(candidates, scores, names):
     are the labels of the higher ranks and whose values are: the score of the candidate that
     gives it; by how much that is above the best one of another label (above the last
     candidate, where all agree); its cosine; the share of the candidates that have the
-    label)}.
+    label; whether the encoder has learned a class for that candidate, its cosine with it,
+    and with the nearest class that no reference has)}.
   """
   rows = np.arange(len(scores))
   fits = np.isfinite(scores)
@@ -103,9 +109,11 @@ def lineages(candidates, scores, names):
     margin = np.where(has, top - np.where(np.isfinite(others), others, last), 0)
     cosine = np.where(has, candidates.cosines[rows, best], 0)
     share = ((labels == label[:, None]) & has[:, None]).mean(axis=1)
+    own = np.where(has, candidates.classes[rows, best], np.nan)
     above = [high for high, _ in found.values()]
     found[rank] = label.astype(np.int32), calibrator.Evidence(
-        np.stack([top, margin, cosine, share], axis=1),
+        np.stack([top, margin, cosine, share, np.isfinite(own), np.nan_to_num(own),
+                  candidates.outside], axis=1),
         np.array(above, np.int32).reshape(len(above), len(rows)).T)
     fits = fits & ((labels == label[:, None]) | (labels < 0) | ~has[:, None])
   return found

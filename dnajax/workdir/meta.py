@@ -16,7 +16,7 @@ _KEYS = ("config", "model", "cleaning", "data", "pmi_table", "versions")
 _PACKAGES = ("jax", "flax", "optax", "orbax-checkpoint", "grain")
 
 
-def make(config, model, split, *, ranks, learns_labels=False):
+def make(config, model, split, *, ranks, labels=()):
   """The meta item of a checkpoint.
 
   Args:
@@ -24,7 +24,8 @@ def make(config, model, split, *, ranks, learns_labels=False):
     model: config.model.ModelSpec.
     split: data.records.Split that is trained on.
     ranks: [V] int32 of the PMI table, or None.
-    learns_labels: whether a loss reads labels; which species they were of is kept then.
+    labels: the columns of labels that losses read; their names, and which species they
+      were of, are kept.
 
   Returns:
     dict, JSON-serialisable. What depends on the parameters too, "centre", is added at
@@ -42,7 +43,8 @@ def make(config, model, split, *, ranks, learns_labels=False):
                "num_records": split.num_records, "fingerprint": split.fingerprint,
                "order": "grain global shuffle of record numbers with config.seed"
                         ", repeated; batch of update n+1 is batch n"},
-      "learned_species": _species(split) if learns_labels else None,
+      "learned_species": _species(split) if labels else None,
+      "learned_labels": {column: list(split.vocabulary(column)) for column in labels},
       "pmi_table": None if ranks is None else fingerprint(ranks),
       "versions": {"dnajax": dnajax.__version__,
                    **{name: importlib.metadata.version(name) for name in _PACKAGES}}}

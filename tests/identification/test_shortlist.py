@@ -12,8 +12,9 @@ def some(num=30, depth=5):
   ids = np.stack([RNG.permutation(6)[:depth] for _ in range(num)])
   cosines = np.sort(RNG.random((num, depth)))[:, ::-1].astype(np.float32)
   cosines[0, 3:] = -np.inf
+  classes = np.where(RNG.random((num, depth)) < .2, np.nan, RNG.random((num, depth)))
   return shortlist.Candidates(ids, cosines, RNG.random((num, depth)).astype(np.float32),
-                              np.full((num, depth), 100))
+                              np.full((num, depth), 100), classes, RNG.random(num))
 
 
 def slow_lineage(ids, scores):
@@ -38,7 +39,7 @@ def test_lineages_are_consistent_and_the_best():
   np.testing.assert_array_equal(found["genus"][1].taxa[:, 0], found["family"][0])
 
 
-def test_evidence_is_the_score_and_its_lead_over_another_name():
+def test_evidence_is_the_score_its_lead_over_another_name_and_what_was_learned():
   candidates = some()
   scores = candidates.scores(.5)
   label, evidence = shortlist.lineages(candidates, scores, {"genus": NAMES["genus"]})["genus"]
@@ -47,9 +48,12 @@ def test_evidence_is_the_score_and_its_lead_over_another_name():
     mine = scores[q][(names == label[q])].max()
     others = scores[q][(names >= 0) & (names != label[q]) & np.isfinite(scores[q])]
     lead = mine - (others.max() if len(others) else scores[q][np.isfinite(scores[q])].min())
-    cosine = candidates.cosines[q][scores[q] == mine][0]
+    (best,) = np.flatnonzero(scores[q] == mine)
+    cosine, own = candidates.cosines[q][best], candidates.classes[q][best]
     share = (names == label[q]).sum() / len(names)
-    np.testing.assert_allclose(evidence.values[q], [mine, lead, cosine, share], atol=1e-7)
+    np.testing.assert_allclose(evidence.values[q], [
+        mine, lead, cosine, share, *((0, 0) if np.isnan(own) else (1, own)),
+        candidates.outside[q]], atol=1e-7)
 
 
 def test_scores_mix_identity_and_cosine_and_leave_out_what_is_not_there():
@@ -67,6 +71,7 @@ def test_members_of_the_own_group_are_no_candidates():
   nearest = shortlist.search(rows, rows, groups=(groups, groups), depth=8)
   found = shortlist.align(*nearest, texts, texts)
   for q, group in enumerate(groups):
+    assert np.isnan(found.classes[q]).all() and found.outside[q] == -1   # nothing was learned
     there = found.ids[q][np.isfinite(found.cosines[q])]
     want = set(range(8)) - ({i for i in range(8) if groups[i] == group} if group >= 0 else set())
     assert set(there.tolist()) == want
