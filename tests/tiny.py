@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 from dnajax.config import overrides as overrides_lib
+from dnajax.training import run
 from dnajax.workdir import load, metrics
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -64,3 +65,18 @@ def switch_steps(workdir):
   return [(row["step"], row["curriculum/switch_step"])
           for row in metrics.read_rows(workdir / "metrics.jsonl")
           if "curriculum/switch_step" in row]
+
+
+def on_mesh(mesh, tiny_config, **changes):
+  """Values for a (data, fsdp, tensor); the schedule does not depend on the run's length."""
+  data, fsdp, tensor = mesh
+  return tiny_config(has_evals=False, mesh__data=data, mesh__fsdp=fsdp, mesh__tensor=tensor,
+                     optimizer__schedule__name="constant", checkpoint__every_steps=2,
+                     checkpoint__centre_records=0, **changes)
+
+
+def train_losses(values_of_run, workdir):
+  """Trains; the losses it wrote."""
+  run.run(values_of_run, workdir)
+  return [row["train/loss"] for row in metrics.read_rows(workdir / "metrics.jsonl")
+          if "train/loss" in row]
