@@ -29,7 +29,7 @@ class ByLength:
 
   def found(self, evidence, lengths):
     """The same -> [n] that the name is right, where the references have the taxon."""
-    return self._of(lambda known, rows: known.found.probability(rows), evidence, lengths)
+    return self._of(lambda known, rows: known.right(rows), evidence, lengths)
 
   def _of(self, ask, evidence, lengths):
     lengths = np.asarray(lengths)
@@ -57,8 +57,10 @@ def fit(evidence, lengths, is_whole, is_right, is_known, groups, references):
 
 
 def _with_length(evidence, lengths):
-  """Evidence [n, F] -> [n, 2 F + 1]: with the length, and what it is worth at such a length."""
+  """Evidence with the length, and with what it is worth at such a length beside it."""
   length = np.log(np.maximum(np.asarray(lengths, np.float64), 1) / _TYPICAL)[:, None]
   length = np.minimum(length, 0)
-  return calibrator.Evidence(np.concatenate(
-      [evidence.values, length, evidence.values * length], axis=1), evidence.taxa)
+  return calibrator.Evidence(
+      np.concatenate([evidence.values, length, evidence.values * length], axis=1),
+      evidence.taxa,
+      np.concatenate([evidence.elsewhere, evidence.elsewhere * length], axis=1))

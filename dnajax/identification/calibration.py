@@ -23,6 +23,10 @@ class Known:
   found: calibrator.Calibrator
   share: float
 
+  def right(self, evidence):
+    """calibrator.Evidence -> [n] that the name is right, where they have the taxon."""
+    return self.found.probability(evidence.of_names())
+
   def ratio(self, evidence):
     """calibrator.Evidence -> [n] how many times as likely it is where they have the taxon."""
     said = self.known.probability(evidence)
@@ -38,8 +42,9 @@ def fit_known(evidence, is_right, has, groups):
     has: [n] bool, whether the references have their taxon.
     groups: see `calibrator.fit`.
   """
+  there = evidence[has].of_names()
   return Known(calibrator.fit(evidence, has, groups),
-               calibrator.fit(evidence[has], is_right[has], groups[has]), float(np.mean(has)))
+               calibrator.fit(there, is_right[has], groups[has]), float(np.mean(has)))
 
 
 def known(ratio, unknown):

@@ -19,9 +19,21 @@ class Evidence(columns.Columns):
   Attributes:
     values: [n, F] float.
     taxa: [n, A] numbers of the taxa above the names, -1 where they have none.
+    elsewhere: [n, E] float, what speaks for taxa that the references lack, and of names
+      says nothing where they lack none.
   """
   values: np.ndarray
   taxa: np.ndarray
+  elsewhere: np.ndarray
+
+  @property
+  def numbers(self):
+    """[n, F + E]."""
+    return np.concatenate([self.values, self.elsewhere], axis=1)
+
+  def of_names(self):
+    """Without `elsewhere`."""
+    return Evidence(self.values, self.taxa, self.elsewhere[:, :0])
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -32,8 +44,8 @@ class Calibrator:
   that is shrunk towards 0 the more, the fewer queries it had (random intercepts).
 
   Attributes:
-    mean, scale: [F] of the evidence it was fitted on.
-    weights: [F + 1], the last one of the constant.
+    mean, scale: [F + E] of the evidence it was fitted on.
+    weights: [F + E + 1], the last one of the constant.
     offsets: [A, V] of the taxa above; those numbered V or higher have none.
     said, was: [S], increasing: what the logistic regression says of queries of other taxa
       than it was fitted on, and the share that is right there (isotonic regression of
@@ -48,7 +60,7 @@ class Calibrator:
 
   def probability(self, evidence):
     """Evidence -> [n]."""
-    logits = (_design(evidence.values, self.mean, self.scale) @ self.weights
+    logits = (_design(evidence.numbers, self.mean, self.scale) @ self.weights
               + _offsets(self.offsets, evidence.taxa))
     return np.interp(_logistic(logits), self.said, self.was)
 
@@ -62,11 +74,11 @@ def fit(evidence, is_right, groups):
     groups: [n] numbers; the steps are learned from what is said of a group by the others.
   """
   is_right = np.asarray(is_right, np.float64)
-  mean = evidence.values.mean(axis=0)
-  scale = np.maximum(evidence.values.std(axis=0), 1e-6)
-  design = _design(evidence.values, mean, scale)
-  numbers = np.unique(groups, return_inverse=True)[1]
-  folds = np.random.default_rng(0).permutation(numbers.max() + 1)[numbers] % _FOLDS
+  numbers = evidence.numbers
+  mean, scale = numbers.mean(axis=0), np.maximum(numbers.std(axis=0), 1e-6)
+  design = _design(numbers, mean, scale)
+  group = np.unique(groups, return_inverse=True)[1]
+  folds = np.random.default_rng(0).permutation(group.max() + 1)[group] % _FOLDS
   said = np.zeros(len(design))
   for fold in np.unique(folds):
     rest, own = folds != fold, folds == fold

@@ -26,7 +26,7 @@ from dnajax.identification import features as features_lib
 from dnajax.workdir import meta as meta_lib
 
 PRECISION = 0.95           # share of right ones among the calls that are made by default
-_MOST_QUERIES = 2_000      # references that play queries, of each rank
+_MOST_QUERIES = 3_000      # references that play queries, of each rank
 _FEWEST = 20               # references from which nothing is learned
 _SHORTEST = 100            # base pairs of a piece of a query
 

@@ -91,8 +91,8 @@ def lineages(candidates, scores, names):
     are the labels of the higher ranks and whose values are: the score of the candidate that
     gives it; by how much that is above the best one of another label (above the last
     candidate, where all agree); its cosine; the share of the candidates that have the
-    label; whether the encoder has learned a class for that candidate, its cosine with it,
-    and with the nearest class that no reference has)}.
+    label; whether the encoder has learned a class for that candidate, and its cosine with
+    it; elsewhere, the cosine with the nearest class that no reference has)}.
   """
   rows = np.arange(len(scores))
   fits = np.isfinite(scores)
@@ -112,8 +112,8 @@ def lineages(candidates, scores, names):
     own = np.where(has, candidates.classes[rows, best], np.nan)
     above = [high for high, _ in found.values()]
     found[rank] = label.astype(np.int32), calibrator.Evidence(
-        np.stack([top, margin, cosine, share, np.isfinite(own), np.nan_to_num(own),
-                  candidates.outside], axis=1),
-        np.array(above, np.int32).reshape(len(above), len(rows)).T)
+        np.stack([top, margin, cosine, share, np.isfinite(own), np.nan_to_num(own)], axis=1),
+        np.array(above, np.int32).reshape(len(above), len(rows)).T,
+        candidates.outside[:, None])
     fits = fits & ((labels == label[:, None]) | (labels < 0) | ~has[:, None])
   return found

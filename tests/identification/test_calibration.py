@@ -10,10 +10,11 @@ from dnajax.identification import by_length, calibration, calibrator
 RNG = np.random.default_rng(0)
 
 
-def evidence_of(values, taxa=None):
+def evidence_of(values, taxa=None, elsewhere=None):
   values = np.asarray(values)
-  return calibrator.Evidence(
-      values, np.zeros((len(values), 0), np.int32) if taxa is None else taxa)
+  nothing = np.zeros((len(values), 0), np.int32)
+  return calibrator.Evidence(values, nothing if taxa is None else taxa,
+                             nothing if elsewhere is None else elsewhere)
 
 
 def fit(values, is_right, taxa=None):
@@ -49,6 +50,16 @@ def test_a_curve_that_is_no_logistic_one_is_learned_too():
 def test_answers_that_are_all_right_are_nearly_but_not_quite_certain():
   said = fit(RNG.random((50, 2)), np.ones(50, bool)).probability(evidence_of([[9, 9], [0, 0]]))
   assert (said > .98).all() and (said < 1).all()
+
+
+def test_what_is_known_of_other_taxa_says_which_are_there_and_not_which_name_is_right():
+  has, is_right = RNG.random(2_000) < .5, RNG.random(2_000) < .7
+  evidence = evidence_of(RNG.normal(size=(2_000, 1)), elsewhere=np.where(has, 0., 1.)[:, None])
+  known = calibration.fit_known(evidence, is_right & has, has, np.arange(2_000))
+  ratio = known.ratio(evidence)
+  assert ratio[has].min() > 5 and ratio[~has].max() < .2
+  moved = calibrator.Evidence(evidence.values, evidence.taxa, 1 - evidence.elsewhere)
+  np.testing.assert_array_equal(known.right(evidence), known.right(moved))
 
 
 def test_better_evidence_never_lowers_a_probability():

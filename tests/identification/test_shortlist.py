@@ -52,8 +52,8 @@ def test_evidence_is_the_score_its_lead_over_another_name_and_what_was_learned()
     cosine, own = candidates.cosines[q][best], candidates.classes[q][best]
     share = (names == label[q]).sum() / len(names)
     np.testing.assert_allclose(evidence.values[q], [
-        mine, lead, cosine, share, *((0, 0) if np.isnan(own) else (1, own)),
-        candidates.outside[q]], atol=1e-7)
+        mine, lead, cosine, share, *((0, 0) if np.isnan(own) else (1, own))], atol=1e-7)
+    assert evidence.elsewhere[q] == candidates.outside[q]
 
 
 def test_scores_mix_identity_and_cosine_and_leave_out_what_is_not_there():
