@@ -28,8 +28,7 @@ _MEMORY = ("Lower config.batch_size, raise config.accumulate_steps, set "
            "config.encoder.remat, or use more devices (--dry_run tells what is needed).")
 
 # As tensorstore writes, which reads and writes the arrays of checkpoints.
-_TENSORSTORE = re.compile(r"""(?:"(?P<file>[^"]+)".*)?\[os_error_code='(?P<code>\d+)'\]""",
-                          re.DOTALL)
+_TENSORSTORE = re.compile(r"\[os_error_code='(?P<code>\d+)'\]")
 # The same without a number of the operating system: a status, then the place last.
 _STATUS = re.compile(r"""(?P<status>NOT_FOUND|PERMISSION_DENIED|UNAVAILABLE|DATA_LOSS|ABORTED|
     FAILED_PRECONDITION|DEADLINE_EXCEEDED|UNAUTHENTICATED):\ .*"(?P<file>[^"]*[/\\][^"]*)\"""",
@@ -65,7 +64,7 @@ def _one(error):
     return _refused(error.filename, error.errno, error.strerror)
   text, name = str(error), type(error).__name__
   if found := _TENSORSTORE.search(text):
-    return _refused(found["file"], int(found["code"]), None)
+    return _refused(_place(text[:found.start()]), int(found["code"]), None)
   if type(error) is ValueError and (found := _STATUS.match(text)):
     words = found["status"].replace("_", " ").lower()
     return f"{one_line(found['file'])}: {words}. {_GONE}"
@@ -74,6 +73,13 @@ def _one(error):
   if name in _STORE_ERRORS:
     return f"The store refused: {name}: {one_line(text)}. {_GONE}"
   return None
+
+
+def _place(text):
+  """The first quoted file of a text; what stands before it may be the key of an array."""
+  names = re.findall(r'"([^"]+)"', text)
+  return next((name for name in names if os.path.isabs(name) or "://" in name),
+              names[0] if names else None)
 
 
 def _refused(file, number, words):

@@ -39,6 +39,9 @@ TOLD = [
      "/run/9/d: No space left on device.*Make room"),
     (ValueError('NOT_FOUND: Error writing "a.b/0.0" in OCDBT database at local file '
                 '"/run/9/d/": Error opening "/run/9/d/1f"'), "/run/9/d/1f: not found.*mounted"),
+    (ValueError('NOT_FOUND: Error writing "a.b/0.0" in OCDBT database at local file '
+                '"/run/9/d/": Failed to create directory: "/run/9/d\\x00\\x64": No such file or '
+                "directory [os_error_code='2']"), "/run/9/d/: No such file"),
     (RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 99 bytes.\nstack"),
      "Not enough memory: .*99 bytes. stack.*config.batch_size"),
     (MemoryError(), "Not enough memory: MemoryError.*config.batch_size"),
