@@ -10,6 +10,7 @@ when it was asked to stop and has written nothing.
 
 import signal
 import sys
+import threading
 import time
 
 from absl import app, flags, logging
@@ -23,6 +24,10 @@ _TERMINATED = 128 + signal.SIGTERM
 
 class _Asked(BaseException):
   """SIGTERM came."""
+
+
+_asked = threading.Event()     # it came
+_writing = threading.Event()   # it ends the command between two batches, not in a file
 
 
 def _report(embedder, counts, seconds, lines):
@@ -152,6 +157,8 @@ def _embed(share):
                       max_record_bp=FLAGS.max_record_bp) as source:
     from dnajax.devices import host_memory
     host_memory.keep_freed_memory_on_cpu()
+    _asked.clear()
+    _writing.clear()
     signal.signal(signal.SIGTERM, _ask)   # behind JAX, which has a handler of its own
     embedder = dnajax.load(
         FLAGS.workdir, step=FLAGS.step, pooling=FLAGS.pooling, layer=FLAGS.layer,
@@ -162,7 +169,7 @@ def _embed(share):
     with tqdm.tqdm(total=num_sequences, unit=" sequences", unit_scale=True, mininterval=0.5,
                    disable=share[0] > 0) as bar:
       counts, seconds, lines = _written(embedder, source, num_sequences, digest, share,
-                                        bar.update)
+                                        _between_batches(bar.update))
   _report(embedder, counts, seconds, lines)
 
 
@@ -187,7 +194,22 @@ def _written(embedder, source, num_sequences, digest, share, progress):
 
 
 def _ask(*_):
-  raise _Asked
+  is_again = _asked.is_set()
+  _asked.set()
+  if is_again or not _writing.is_set():
+    raise _Asked
+
+
+def _between_batches(progress):
+  """`progress` that ends the command if it was asked to stop. From here on only that does, or
+  being asked again: what is raised anywhere leaves half a file behind, or is ignored where
+  JAX is called back by the garbage collector."""
+  def after(number):
+    if _asked.is_set():
+      raise _Asked
+    progress(number)
+  _writing.set()
+  return after
 
 
 if __name__ == "__main__":

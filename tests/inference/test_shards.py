@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import tiny
 
+from dnajax import embed as program
 from dnajax.inference import embed_files, sources
 from dnajax.shell import errors
 
@@ -144,3 +145,20 @@ def test_sigterm_ends_it_with_the_code_that_says_start_again(tiny_workdir, fasta
   _, err = process.communicate(timeout=60)
   assert process.returncode == 42 and "the same command goes on" in err, err
   assert not list(tmp_path.glob(".*"))
+
+
+def test_a_sigterm_counts_at_once_before_anything_is_written_and_then_between_batches():
+  done = []
+  program._writing.clear()
+  with pytest.raises(program._Asked):
+    program._ask()
+  program._asked.clear()
+  progress = program._between_batches(done.append)
+  progress(3)
+  program._ask()
+  with pytest.raises(program._Asked):
+    progress(4)
+  with pytest.raises(program._Asked):
+    program._ask()     # the second one does not wait
+  program._asked.clear()
+  assert done == [3]
