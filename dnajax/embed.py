@@ -10,7 +10,6 @@ when it was asked to stop and has written nothing.
 
 import signal
 import sys
-import threading
 import time
 
 from absl import app, flags, logging
@@ -26,8 +25,29 @@ class _Asked(BaseException):
   """SIGTERM came."""
 
 
-_asked = threading.Event()     # it came
-_writing = threading.Event()   # it ends the command between two batches, not in a file
+class _Sigterm:
+  """The handler: ends the command at once; once files are written, between two batches.
+
+  What is raised anywhere would leave half a file behind, or be ignored where JAX is called
+  back by the garbage collector. Asked again, it does not wait.
+  """
+
+  def __init__(self):
+    self._is_asked = self._is_writing = False
+
+  def __call__(self, *_):
+    is_again, self._is_asked = self._is_asked, True
+    if is_again or not self._is_writing:
+      raise _Asked
+
+  def between_batches(self, progress):
+    """`progress`, which from here on ends the command if it was asked to stop."""
+    def after(number):
+      if self._is_asked:
+        raise _Asked
+      progress(number)
+    self._is_writing = True
+    return after
 
 
 def _report(embedder, counts, seconds, lines):
@@ -157,9 +177,8 @@ def _embed(share):
                       max_record_bp=FLAGS.max_record_bp) as source:
     from dnajax.devices import host_memory
     host_memory.keep_freed_memory_on_cpu()
-    _asked.clear()
-    _writing.clear()
-    signal.signal(signal.SIGTERM, _ask)   # behind JAX, which has a handler of its own
+    sigterm = _Sigterm()
+    signal.signal(signal.SIGTERM, sigterm)   # behind JAX, which has a handler of its own
     embedder = dnajax.load(
         FLAGS.workdir, step=FLAGS.step, pooling=FLAGS.pooling, layer=FLAGS.layer,
         centre=FLAGS.centre, frames=FLAGS.frames, strand=FLAGS.strand, windows=FLAGS.windows,
@@ -169,7 +188,7 @@ def _embed(share):
     with tqdm.tqdm(total=num_sequences, unit=" sequences", unit_scale=True, mininterval=0.5,
                    disable=share[0] > 0) as bar:
       counts, seconds, lines = _written(embedder, source, num_sequences, digest, share,
-                                        _between_batches(bar.update))
+                                        sigterm.between_batches(bar.update))
   _report(embedder, counts, seconds, lines)
 
 
@@ -191,25 +210,6 @@ def _written(embedder, source, num_sequences, digest, share, progress):
     lines = [f"embeddings: {found.path(0)} … {found.path(num_shards - 1).name}, of which "
              f"{num_made} of {num_shards} were made now; {found.manifest.name} says of what"]
   return counts, time.perf_counter() - start, lines
-
-
-def _ask(*_):
-  is_again = _asked.is_set()
-  _asked.set()
-  if is_again or not _writing.is_set():
-    raise _Asked
-
-
-def _between_batches(progress):
-  """`progress` that ends the command if it was asked to stop. From here on only that does, or
-  being asked again: what is raised anywhere leaves half a file behind, or is ignored where
-  JAX is called back by the garbage collector."""
-  def after(number):
-    if _asked.is_set():
-      raise _Asked
-    progress(number)
-  _writing.set()
-  return after
 
 
 if __name__ == "__main__":

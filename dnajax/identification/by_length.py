@@ -25,11 +25,11 @@ class ByLength:
 
   def ratio(self, evidence, lengths):
     """calibrator.Evidence, [n] bp -> [n], see `calibration.Known.ratio`."""
-    return self._of(lambda known, rows: known.ratio(rows), evidence, lengths)
+    return self._of(calibration.Known.ratio, evidence, lengths)
 
-  def found(self, evidence, lengths):
-    """The same -> [n] that the name is right, where the references have the taxon."""
-    return self._of(lambda known, rows: known.right(rows), evidence, lengths)
+  def right(self, evidence, lengths):
+    """The same -> [n] that the name is right, see `calibration.Known.right`."""
+    return self._of(calibration.Known.right, evidence, lengths)
 
   def _of(self, ask, evidence, lengths):
     lengths = np.asarray(lengths)

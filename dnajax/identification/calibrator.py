@@ -33,7 +33,7 @@ class Evidence(columns.Columns):
 
   def of_names(self):
     """Without `elsewhere`."""
-    return Evidence(self.values, self.taxa, self.elsewhere[:, :0])
+    return dataclasses.replace(self, elsewhere=self.elsewhere[:, :0])
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -91,7 +91,7 @@ def fit(evidence, is_right, groups):
 
 
 def _logits(design, taxa, is_right):
-  """(weights [F + 1], offsets [A, V]): the likeliest, where offsets are normal with
+  """(weights [F + E + 1], offsets [A, V]): the likeliest, where offsets are normal with
   variance 1 / _SHRINKAGE."""
   from scipy import optimize  # comes with JAX
   shape = taxa.shape[1], int(taxa.max(initial=-1)) + 1

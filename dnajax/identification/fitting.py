@@ -108,8 +108,8 @@ def novel(references, meta):
     meta: of the encoder's checkpoint, see `workdir.meta`.
   """
   column = references.names.get("species", np.full(len(references.ids), -1))
-  learned = meta_lib.is_learned(meta, [references.name("species", n) for n in column])
-  return None if learned is None else ~learned
+  is_learned = meta_lib.is_learned(meta, [references.name("species", n) for n in column])
+  return None if is_learned is None else ~is_learned
 
 
 def _players(references, is_novel, report, say):

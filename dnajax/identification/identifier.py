@@ -163,7 +163,7 @@ class Identifier:
       if rank in self.calibrators:
         calibrator = self.calibrators[rank]
         has = calibration.known(calibrator.ratio(evidence, lengths), self.unknown(rank))
-        right = has * calibrator.found(evidence, lengths)
+        right = has * calibrator.right(evidence, lengths)
       likely[rank] = np.where(label >= 0, _either(below, right), 0)
       known[rank] = np.where(label >= 0, _either(known_below, has), 0)
       below, known_below = np.maximum(below, likely[rank]), np.maximum(known_below, known[rank])

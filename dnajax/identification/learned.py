@@ -11,14 +11,13 @@ import functools
 
 import numpy as np
 
-from dnajax.identification import held_out
-
+RANK = "genus"   # whose names count
 _BLOCK = 4096   # rows whose cosines with all classes are held at a time
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Classes:
-  """The names at one rank of a head="cosine" of `losses.cross_entropy`.
+  """The genera of a head="cosine" of `losses.cross_entropy`.
 
   Attributes:
     names: [C] str.
@@ -31,27 +30,27 @@ class Classes:
 
   def cosines(self, rows):
     """[n, D] features of the encoder -> [n, C] float32."""
-    rows = rows + self.bias
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9) @ self.vectors
+    return _unit(rows + self.bias, axis=1) @ self.vectors
 
 
-def classes(model, params, names, rank="genus"):
-  """Classes of a trained model; None where it has none at that rank.
+def _unit(x, axis):
+  return x / np.maximum(np.linalg.norm(x, axis=axis, keepdims=True), 1e-9)
+
+
+def classes(model, params, names):
+  """Classes of a trained model; None where it has learned no genera so.
 
   Args:
     model: config.model.ModelSpec.
     params: its parameters.
     names: {column of labels: names of its classes}.
-    rank: whose.
   """
   for name, loss in model.losses.items():
     if (getattr(loss, "head", None) == "cosine" and loss.pooling == "mean"
-        and rank in loss.ranks and names.get(rank)):
-      head = {key: np.asarray(value, np.float32)
-              for key, value in params[f"heads_{name}"][rank].items()}
-      vectors = head["classes"]
-      return Classes(list(names[rank]), head["bias"], vectors / np.maximum(
-          np.linalg.norm(vectors, axis=0), 1e-9))
+        and RANK in loss.ranks and names.get(RANK)):
+      bias, vectors = (np.asarray(params[f"heads_{name}"][RANK][key], np.float32)
+                       for key in ("bias", "classes"))
+      return Classes(list(names[RANK]), bias, _unit(vectors, axis=0))
   return None
 
 
@@ -126,7 +125,7 @@ class Learned:
 
 
 def bind(known, references, rows):
-  """A Learned; None without Classes.
+  """A Learned; None without Classes or without genera.
 
   A taxon of the references has the class of its name; if there is none, the one that is
   nearest to most of its references, unless the library has a taxon of that name: it may
@@ -137,13 +136,12 @@ def bind(known, references, rows):
     references: references.References.
     rows: [N, D] features of the encoder.
   """
-  rank = held_out.main_rank(references)
-  if known is None or rank != "genus":
+  if known is None or RANK not in references.names:
     return None
   number = {name: n for n, name in enumerate(known.names)}
-  of_taxon = np.array([number.get(name, -1) for name in references.vocabularies[rank]] + [-1],
+  of_taxon = np.array([number.get(name, -1) for name in references.vocabularies[RANK]] + [-1],
                       np.int32)
-  taxa = references.names[rank]
+  taxa = references.names[RANK]
   without = np.flatnonzero((of_taxon[taxa] < 0) & (taxa >= 0))
   nearest = np.concatenate([np.zeros(0, int), *(
       known.cosines(rows[without[i:i + _BLOCK]]).argmax(axis=1)

@@ -149,16 +149,14 @@ def test_sigterm_ends_it_with_the_code_that_says_start_again(tiny_workdir, fasta
 
 def test_a_sigterm_counts_at_once_before_anything_is_written_and_then_between_batches():
   done = []
-  program._writing.clear()
   with pytest.raises(program._Asked):
-    program._ask()
-  program._asked.clear()
-  progress = program._between_batches(done.append)
+    program._Sigterm()()
+  sigterm = program._Sigterm()
+  progress = sigterm.between_batches(done.append)
   progress(3)
-  program._ask()
+  sigterm()
   with pytest.raises(program._Asked):
     progress(4)
   with pytest.raises(program._Asked):
-    program._ask()     # the second one does not wait
-  program._asked.clear()
+    sigterm()          # the second one does not wait
   assert done == [3]
