@@ -56,9 +56,8 @@ def _wait_for_all(port, num_processes, timeout, say):
   found, begin, say_at = {}, time.monotonic(), _SAY_AFTER
   with server:
     server.settimeout(1)
-    while len(found) < num_processes - 1:
+    while missing := _missing(found, num_processes):
       waited = time.monotonic() - begin
-      missing = [i for i in range(1, num_processes) if i not in found]
       if waited > timeout:
         _refuse(found, f"{_numbers(missing)} of {num_processes} did not come within "
                 f"{timeout:.0f} s. Start them all, with the same JAX_COORDINATOR_ADDRESS and "
@@ -81,8 +80,7 @@ def _admit(peer, found, num_processes):
     peer.connection.close()
     return
   peer.index, peer.host = int(words[1]), words[3]
-  if peer.index in found and not found[peer.index].is_there():
-    del found[peer.index]    # it has ended meanwhile, and was started again
+  _forget_the_gone(found)
   if peer.index in found or not 0 < peer.index < num_processes or (
       int(words[2]) != num_processes):
     _refuse({**found, "new": peer}, f"Process {peer.index} of {words[2]} ({peer.host}) has "
@@ -90,6 +88,17 @@ def _admit(peer, found, num_processes):
             "JAX_NUM_PROCESSES and JAX_PROCESS_ID.")
   peers_lib.keep_open(peer.connection)
   found[peer.index] = peer
+
+
+def _missing(found, num_processes):
+  _forget_the_gone(found)
+  return [i for i in range(1, num_processes) if i not in found]
+
+
+def _forget_the_gone(found):
+  """Those that have ended meanwhile, as to be started again, are not there."""
+  for peer in [peer for peer in found.values() if not peer.is_there()]:
+    del found[peer.index]
 
 
 def _refuse(found, text):
