@@ -5,19 +5,23 @@ import dataclasses
 import numpy as np
 
 from dnajax.data import records
-from dnajax.identification import adaptation, held_out, shortlist
+from dnajax.identification import adaptation, centroids, held_out, shortlist
 
-WEIGHTS = (0.5, 0.0, 0.1, 0.2, 0.3, 1.0, np.inf)   # of the cosine; the first by default
+WEIGHTS = (   # the first by default
+    shortlist.Weights(),
+    *(shortlist.Weights(1, cosine, centroid) for centroid in (0.0, 0.5, 1.0)
+      for cosine in (0.0, 0.1, 0.2, 0.3, 0.5, 1.0) if (cosine, centroid) != (0.5, 0.5)),
+    shortlist.Weights(0, 1, 0))
 _MOST_QUERIES = 3_000
-_SURE = 3   # standard errors, as six other weights are tried
+_SURE = 3   # standard errors, as many others are tried
 _MOST_KEYS = 20_000
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Choice:
-  """Features, the weight of their cosine, and what they find with it, n queries."""
+  """Features, how they count in a score, and what they find with it, n queries."""
   features: object
-  weight: float            # see `shortlist.Candidates.scores`
+  weights: shortlist.Weights
   is_right: np.ndarray     # [n] bool
 
   @property
@@ -32,12 +36,12 @@ class Choice:
 
   def report(self):
     """The numbers, JSON-serialisable."""
-    return {"weight": str(self.weight), "accuracy": self.accuracy, "error": self.error,
+    return {"weights": self.weights._asdict(), "accuracy": self.accuracy, "error": self.error,
             "num": len(self.is_right)}
 
 
 def compare(references, features, pool, rank, seed):
-  """A Choice: the best weight for some features, and how many held-out taxa it finds.
+  """A Choice: the best weights for some features, and how many held-out taxa it finds.
 
   Args:
     references: references.References.
@@ -58,12 +62,13 @@ def compare(references, features, pool, rank, seed):
     return Choice(features, WEIGHTS[0], np.zeros(0, bool))
   rows = features.rows([references.sequences[i] for i in keys])
   centre = features.mean(rows)
+  rows = features.less(rows, centre)
   queries = [references.sequences[i] for i in ids]
   nearest = shortlist.search(
-      features.less(features.rows(queries), centre), features.less(rows, centre),
-      groups=(group[ids], group[keys]))
+      features.less(features.rows(queries), centre), rows,
+      middles=centroids.of(rows, labels[keys], group[keys]), groups=(group[ids], group[keys]))
   candidates = shortlist.align(*nearest, queries, [references.sequences[i] for i in keys])
-  return Choice(features, *_best_weight(candidates, labels[keys], labels[ids], group[ids]))
+  return Choice(features, *_best_weights(candidates, labels[keys], labels[ids], group[ids]))
 
 
 def adapt(references, found, pool, rank, seed):
@@ -106,11 +111,10 @@ def is_surely_more(right, others, groups):
   return bool(gain.mean() > _SURE * np.sqrt((sums**2).sum()) / len(gain))
 
 
-def _best_weight(candidates, labels, wanted, groups):
-  """(weight, [n] bool where it is right): the first, unless another is surely better."""
-  right = {weight: shortlist.lineages(candidates, candidates.scores(weight), {"": labels})[""][0]
-           == wanted for weight in WEIGHTS}
-  sure = [weight for weight in WEIGHTS[1:]
-          if is_surely_more(right[weight], right[WEIGHTS[0]], groups)]
-  best = max(sure, key=lambda weight: right[weight].mean(), default=WEIGHTS[0])
+def _best_weights(candidates, labels, wanted, groups):
+  """(Weights, [n] bool where they are right): the first, unless others are surely better."""
+  right = {one: shortlist.lineages(candidates, candidates.scores(one), {"": labels})[""][0]
+           == wanted for one in WEIGHTS}
+  sure = [one for one in WEIGHTS[1:] if is_surely_more(right[one], right[WEIGHTS[0]], groups)]
+  best = max(sure, key=lambda one: right[one].mean(), default=WEIGHTS[0])
   return best, right[best]

@@ -15,6 +15,7 @@ from dnajax.identification import (
   by_length,
   calibration,
   calibrator,
+  centroids,
   choice,
   columns,
   held_out,
@@ -66,15 +67,15 @@ def _fit(references, choices, is_novel, adapt, strand, seed, say):
   if adapt:
     best, pool = _adapt(references, best, pool, main, seed, report, say)
   features = best.features
-  say(f"searched by {features.name}, score = "
-      + ("cosine" if np.isinf(best.weight) else f"identity + {best.weight:g} · cosine")
+  say(f"searched by {features.name}, score = {best.weights}"
       + (f"; {main} of held-out references right: {best.accuracy:.1%}"
          if len(best.is_right) else ""))
   read = features.read(references.sequences)
   rows = features.of(read)
   centre = features.mean(rows)
+  keys = features.less(rows, centre)
   made = identifier.Identifier(
-      references, features, features.less(rows, centre), centre, best.weight, {}, {}, report,
+      references, features, keys, centre, centroids.of_references(references, keys), best.weights, {}, {}, report,
       strand, learned=learned.bind(features.classes, references, read))
   report.update(rank=main, chosen=features.name, ranks={})
   if made.learned is not None:
@@ -177,7 +178,7 @@ def _play(made, rank, pool, seed):
       is_blind = (np.arange(len(asked)) % 2 == 0) | (not can_know)
       candidates = made.candidates(some, groups=(out[asked], out), is_blind=is_blind)
       answer, clear = shortlist.lineages(
-          candidates, candidates.scores(made.weight), references.names)[rank]
+          candidates, candidates.scores(made.weights), references.names)[rank]
       parts.append((asked, candidates, np.array([len(text) for text in some]),
                     np.full(len(asked), is_whole), clear, answer == labels[asked],
                     np.full(len(asked), is_known)))

@@ -54,7 +54,8 @@ class Identifier:
     features: of features.py.
     keys: [N, D] features of the references less `centre`.
     centre: [D].
-    weight: of the cosine in a score, see `shortlist.Candidates.scores`.
+    middles: centroids.Centroids of the references' taxa at the main rank.
+    weights: shortlist.Weights of a score.
     calibrators: {rank: by_length.ByLength}; of a rank without one nothing is known beyond
       what is known of those below it.
     thresholds: {rank: the lowest probability at which a call is made by default}.
@@ -73,7 +74,8 @@ class Identifier:
   features: object
   keys: object
   centre: np.ndarray
-  weight: float
+  middles: object
+  weights: shortlist.Weights
   calibrators: dict
   thresholds: dict
   report: dict
@@ -135,9 +137,10 @@ class Identifier:
     padded = sequences + ["A" * 60] * max(pad_to - len(sequences), 0)
     read = self.features.read(padded)
     rows = self.features.less(self.features.of(read), self.centre)
-    ids, cosines = shortlist.search(rows, self.keys, groups=groups, graph=self.graph)
-    return (ids, cosines), self.learned and self.learned.evidence(
-        read, ids, groups=groups, is_blind=is_blind)
+    found = shortlist.search(rows, self.keys, middles=self.middles, groups=groups,
+                             graph=self.graph)
+    return found, self.learned and self.learned.evidence(
+        read, found[0], groups=groups, is_blind=is_blind)
 
   def _search(self, chunk, pad_to):
     """(ids, texts, which were turned, texts that had to be searched, what was found for
@@ -154,7 +157,7 @@ class Identifier:
     Calibration says how likely a name is if the one below it is wrong or unknown; and
     where the one below is right, it is right.
     """
-    found = shortlist.lineages(candidates, candidates.scores(self.weight),
+    found = shortlist.lineages(candidates, candidates.scores(self.weights),
                                self.references.names)
     likely, known = {}, {}
     below, known_below = np.zeros(len(lengths)), np.zeros(len(lengths))
@@ -182,7 +185,7 @@ class Identifier:
       lengths: [Q] base pairs of them.
     """
     shares, below = {}, np.zeros(len(lengths))
-    found = shortlist.lineages(candidates, candidates.scores(self.weight),
+    found = shortlist.lineages(candidates, candidates.scores(self.weights),
                                self.references.names)
     for rank, (label, evidence) in reversed(found.items()):
       if rank in self.calibrators:
@@ -238,7 +241,7 @@ class Identifier:
           new, shortlist.align(*nearest, new, self.references.sequences, learned))
     candidates = columns.concatenate([known[text] for text in texts])
     labels, likely, _ = self.probabilities(candidates, [len(text) for text in texts])
-    scores = candidates.scores(self.weight)
+    scores = candidates.scores(self.weights)
     order = np.argsort(-scores, axis=1, kind="stable")
     for q, (name, text) in enumerate(zip(ids, texts, strict=True)):
       is_read = _is_read(text)

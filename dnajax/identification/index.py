@@ -14,15 +14,17 @@ from dnajax.identification import (
   by_length,
   calibration,
   calibrator,
+  centroids,
   features,
   identifier,
   learned,
+  shortlist,
 )
 from dnajax.identification import references as references_lib
 from dnajax.shell import errors, files
 from dnajax.workdir import load as load_lib
 
-_FORMAT = 5
+_FORMAT = 6
 _FORMS = ("whole", "cut")
 NAME = "index.npz"
 SUMMARY = "index.json"
@@ -59,7 +61,7 @@ def save(directory, made, *, model):
     for form in _FORMS:
       arrays |= _flat(getattr(one, form), f"{form}/{rank}")
   about = {"format": _FORMAT, "references": references.fingerprint(), "model": model,
-           "features": by.name, "weight": str(made.weight), "strand": made.strand,
+           "features": by.name, "weights": made.weights, "strand": made.strand,
            "thresholds": made.thresholds, "ranks": list(references.ranks),
            "cleaning": dataclasses.asdict(made.cleaning), "num_references": len(references.ids),
            "num_read": references.num_read, "report": made.report,
@@ -123,7 +125,8 @@ def load(directory, embedder=None):
       *(_known(arrays, f"{form}/{rank}") for form in _FORMS), float(arrays[f"shortest/{rank}"]))
       for rank in about["ranks"] if f"shortest/{rank}" in arrays}
   return identifier.Identifier(
-      references, by, keys, centre, float(about["weight"]), calibrators,
+      references, by, keys, centre, centroids.of_references(references, keys),
+      shortlist.Weights(*about["weights"]), calibrators,
       about["thresholds"], about["report"], about["strand"],
       cleaning.Cleaning(**about["cleaning"]),
       learned=learned.Learned(by.classes, arrays["classes"]) if "classes" in arrays else None)

@@ -11,6 +11,8 @@ import functools
 
 import numpy as np
 
+from dnajax.identification import centroids
+
 RANK = "genus"   # whose names count
 _BLOCK = 4096   # rows whose cosines with all classes are held at a time
 
@@ -30,11 +32,7 @@ class Classes:
 
   def cosines(self, rows):
     """[n, D] features of the encoder -> [n, C] float32."""
-    return _unit(rows + self.bias, axis=1) @ self.vectors
-
-
-def _unit(x, axis):
-  return x / np.maximum(np.linalg.norm(x, axis=axis, keepdims=True), 1e-9)
+    return centroids.unit(rows + self.bias) @ self.vectors
 
 
 def classes(model, params, names):
@@ -50,7 +48,7 @@ def classes(model, params, names):
         and RANK in loss.ranks and names.get(RANK)):
       bias, vectors = (np.asarray(params[f"heads_{name}"][RANK][key], np.float32)
                        for key in ("bias", "classes"))
-      return Classes(list(names[RANK]), bias, _unit(vectors, axis=0))
+      return Classes(list(names[RANK]), bias, centroids.unit(vectors, axis=0))
   return None
 
 

@@ -1,6 +1,7 @@
 """Candidates of queries: the nearest references, aligned with the query."""
 
 import dataclasses
+import typing
 
 import numpy as np
 
@@ -11,25 +12,36 @@ DEPTH = 16          # references that are aligned with a query
 LEAST = 0.6         # lower identities are not told apart
 
 
+class Weights(typing.NamedTuple):
+  """What counts how much in a score."""
+  identity: float = 1.0
+  cosine: float = 0.5
+  centroid: float = 0.5
+
+  def __str__(self):
+    words = {"identity": self.identity, "cosine": self.cosine,
+             "cosine with the centroid": self.centroid}
+    return " + ".join(name if weight == 1 else f"{weight:g} · {name}"
+                      for name, weight in words.items() if weight)
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Candidates(columns.Columns):
   """M references for each of Q queries, the most similar one first."""
   ids: np.ndarray         # [Q, M] int32
   cosines: np.ndarray     # [Q, M] float32, of centred features; -inf: no such candidate
+  centroids: np.ndarray   # [Q, M] float32, cosines with the centroid of the taxon of each
   identities: np.ndarray  # [Q, M] float32, at least LEAST
   overlaps: np.ndarray    # [Q, M] int32, base pairs
   classes: np.ndarray     # [Q, M] float32, cosine with the class of each; NaN: it has none
   outside: np.ndarray     # [Q] float32, with the nearest class that no reference has
 
-  def scores(self, weight):
-    """[Q, M] float64: identity + weight · cosine; -inf where there is none.
-
-    weight: inf for the cosine alone.
-    """
-    if np.isinf(weight):
-      return self.cosines.astype(np.float64)
-    out = self.identities + weight * np.where(np.isfinite(self.cosines), self.cosines, 0.0)
-    return np.where(np.isfinite(self.cosines), out, -np.inf)
+  def scores(self, weights):
+    """[Q, M] float64, by Weights; -inf where there is none."""
+    has = np.isfinite(self.cosines)
+    values = (self.identities, self.cosines, self.centroids)
+    return np.where(has, sum(weight * np.where(has, one, 0.0)
+                             for weight, one in zip(weights, values, strict=True)), -np.inf)
 
 
 def by_text(sequences, candidates):
@@ -37,34 +49,39 @@ def by_text(sequences, candidates):
   return {text: candidates[i:i + 1] for i, text in enumerate(sequences)}
 
 
-def search(rows, keys, *, groups=None, graph=None, depth=DEPTH):
-  """The references nearest to queries: (ids [Q, M], cosines [Q, M]).
+def search(rows, keys, *, middles=None, groups=None, graph=None, depth=DEPTH):
+  """The references nearest to queries: (ids, cosines, cosines with centroids), [Q, M] each.
 
   Args:
     rows: [Q, D] centred features of the queries, see `neighbors.nearest`.
     keys: the same of the references.
+    middles: centroids.Centroids of the references; None: each stands for itself.
     groups: see `neighbors.nearest`.
     graph: approximate.Graph of the keys that is asked instead of all keys; None for exact.
     depth: M, fewer if there are fewer references.
   """
   depth = min(depth, keys.shape[0])
   if graph is not None and groups is None:
-    return graph.nearest(rows, depth)
-  return neighbors.nearest(rows, keys, depth, groups=groups)
+    ids, cosines = graph.nearest(rows, depth)
+  else:
+    ids, cosines = neighbors.nearest(rows, keys, depth, groups=groups)
+  return ids, cosines, cosines if middles is None else middles.cosines(
+      rows, ids, cosines, groups=groups)
 
 
-def align(ids, cosines, sequences, key_sequences, learned=None):
+def align(ids, cosines, middles, sequences, key_sequences, learned=None):
   """Candidates: what was found, aligned.
 
   Args:
-    ids, cosines: of `search`.
+    ids, cosines, middles: of `search`.
     sequences: [Q] str, of the queries; rows of ids behind them are left out.
     key_sequences: [N] str, of the references.
     learned: of `learned.Learned.evidence`; None where nothing was learned.
   """
   own, outside = learned or (np.full(ids.shape, np.nan, np.float32),
                              np.full(len(ids), -1, np.float32))
-  ids, cosines, own, outside = (x[:len(sequences)] for x in (ids, cosines, own, outside))
+  ids, cosines, middles, own, outside = (
+      x[:len(sequences)] for x in (ids, cosines, middles, own, outside))
   identities = np.full(ids.shape, LEAST, np.float32)
   overlaps = np.zeros(ids.shape, np.int32)
   is_there = np.isfinite(cosines)
@@ -72,7 +89,7 @@ def align(ids, cosines, sequences, key_sequences, learned=None):
     for m in np.flatnonzero(there):
       identities[q, m], overlaps[q, m] = alignment.identity(
           query, key_sequences[row[m]], at_least=LEAST)
-  return Candidates(ids, cosines, identities, overlaps, own, outside)
+  return Candidates(ids, cosines, middles, identities, overlaps, own, outside)
 
 
 def lineages(candidates, scores, names):
@@ -90,7 +107,7 @@ def lineages(candidates, scores, names):
     {rank: (label [Q] int32, -1 where none has one; calibrator.Evidence of it, whose taxa
     are the labels of the higher ranks and whose values are: the score of the candidate that
     gives it; by how much that is above the best one of another label (above the last
-    candidate, where all agree); its cosine; the share of the candidates that have the
+    candidate, where all agree); its cosine, and that with the centroid; the share of the candidates that have the
     label; whether the encoder has learned a class for that candidate, and its cosine with
     it; elsewhere, the cosine with the nearest class that no reference has)}.
   """
@@ -107,12 +124,14 @@ def lineages(candidates, scores, names):
     others = np.where(is_other, scores, -np.inf).max(axis=1)
     top = np.where(has, scores[rows, best], 0)
     margin = np.where(has, top - np.where(np.isfinite(others), others, last), 0)
-    cosine = np.where(has, candidates.cosines[rows, best], 0)
+    cosine, centroid = (np.where(has, one[rows, best], 0)
+                        for one in (candidates.cosines, candidates.centroids))
     share = ((labels == label[:, None]) & has[:, None]).mean(axis=1)
     own = np.where(has, candidates.classes[rows, best], np.nan)
     above = [high for high, _ in found.values()]
     found[rank] = label.astype(np.int32), calibrator.Evidence(
-        np.stack([top, margin, cosine, share, np.isfinite(own), np.nan_to_num(own)], axis=1),
+        np.stack([top, margin, cosine, centroid, share, np.isfinite(own), np.nan_to_num(own)],
+                 axis=1),
         np.array(above, np.int32).reshape(len(above), len(rows)).T,
         candidates.outside[:, None])
     fits = fits & ((labels == label[:, None]) | (labels < 0) | ~has[:, None])

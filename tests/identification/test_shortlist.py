@@ -13,7 +13,7 @@ def some(num=30, depth=5):
   cosines = np.sort(RNG.random((num, depth)))[:, ::-1].astype(np.float32)
   cosines[0, 3:] = -np.inf
   classes = np.where(RNG.random((num, depth)) < .2, np.nan, RNG.random((num, depth)))
-  return shortlist.Candidates(ids, cosines, RNG.random((num, depth)).astype(np.float32),
+  return shortlist.Candidates(ids, cosines, *RNG.random((2, num, depth)).astype(np.float32),
                               np.full((num, depth), 100), classes, RNG.random(num))
 
 
@@ -30,7 +30,7 @@ def slow_lineage(ids, scores):
 
 def test_lineages_are_consistent_and_the_best():
   candidates = some()
-  scores = candidates.scores(.3)
+  scores = candidates.scores((1, .3, .2))
   found = shortlist.lineages(candidates, scores, NAMES)
   for q in range(len(scores)):
     want = slow_lineage(candidates.ids[q].tolist(), scores[q].tolist())
@@ -41,7 +41,7 @@ def test_lineages_are_consistent_and_the_best():
 
 def test_evidence_is_the_score_its_lead_over_another_name_and_what_was_learned():
   candidates = some()
-  scores = candidates.scores(.5)
+  scores = candidates.scores(shortlist.Weights())
   label, evidence = shortlist.lineages(candidates, scores, {"genus": NAMES["genus"]})["genus"]
   for q in range(len(scores)):
     names = NAMES["genus"][candidates.ids[q]]
@@ -49,19 +49,21 @@ def test_evidence_is_the_score_its_lead_over_another_name_and_what_was_learned()
     others = scores[q][(names >= 0) & (names != label[q]) & np.isfinite(scores[q])]
     lead = mine - (others.max() if len(others) else scores[q][np.isfinite(scores[q])].min())
     (best,) = np.flatnonzero(scores[q] == mine)
-    cosine, own = candidates.cosines[q][best], candidates.classes[q][best]
-    share = (names == label[q]).sum() / len(names)
+    cosine, centroid = candidates.cosines[q][best], candidates.centroids[q][best]
+    own = candidates.classes[q][best]
+    share = ((names == label[q]) & np.isfinite(scores[q])).sum() / len(names)
     np.testing.assert_allclose(evidence.values[q], [
-        mine, lead, cosine, share, *((0, 0) if np.isnan(own) else (1, own))], atol=1e-7)
+        mine, lead, cosine, centroid, share, *((0, 0) if np.isnan(own) else (1, own))], atol=1e-7)
     assert evidence.elsewhere[q] == candidates.outside[q]
 
 
-def test_scores_mix_identity_and_cosine_and_leave_out_what_is_not_there():
+def test_scores_mix_identity_and_cosines_and_leave_out_what_is_not_there():
   candidates = some()
-  np.testing.assert_allclose(candidates.scores(.2)[1],
-                             candidates.identities[1] + .2 * candidates.cosines[1], atol=1e-6)
-  np.testing.assert_array_equal(candidates.scores(np.inf), candidates.cosines)
-  assert np.isneginf(candidates.scores(0)[0, 3:]).all()
+  scores = candidates.scores(shortlist.Weights(2, .2, .7))
+  np.testing.assert_allclose(scores[1], 2 * candidates.identities[1]
+                             + .2 * candidates.cosines[1] + .7 * candidates.centroids[1], atol=1e-6)
+  assert np.isneginf(scores[0, 3:]).all() and np.isfinite(scores[0, :3]).all()
+  np.testing.assert_array_equal(candidates.scores((0, 1, 0)), candidates.cosines)
 
 
 def test_members_of_the_own_group_are_no_candidates():
