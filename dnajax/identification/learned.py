@@ -127,7 +127,7 @@ def bind(known, references, rows):
 
   A taxon of the references has the class of its name; if there is none, the one that is
   nearest to most of its references, unless the library has a taxon of that name: it may
-  bear another name, or stand in for it.
+  bear another name, be a part of it (as others of the library are then), or stand in for it.
 
   Args:
     known: Classes or None.
@@ -144,8 +144,9 @@ def bind(known, references, rows):
   nearest = np.concatenate([np.zeros(0, int), *(
       known.cosines(rows[without[i:i + _BLOCK]]).argmax(axis=1)
       for i in range(0, len(without), _BLOCK))])
+  is_named = np.isin(np.arange(len(known.names)), of_taxon)
   for taxon in np.unique(taxa[without]):
     found, counts = np.unique(nearest[taxa[without] == taxon], return_counts=True)
-    if 2 * counts.max() > counts.sum() and not np.isin(found[counts.argmax()], of_taxon):
+    if 2 * counts.max() > counts.sum() and not is_named[found[counts.argmax()]]:
       of_taxon[taxon] = found[counts.argmax()]
   return Learned(known, of_taxon[taxa])

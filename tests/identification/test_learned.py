@@ -64,6 +64,8 @@ def test_a_genus_has_the_class_of_its_name_or_else_the_one_nearest_to_most_of_it
   assert found.of.tolist() == [2, 2, 1, 1, 1, -1, -1, 0]
   near[2:5] = np.eye(4)[2]                      # B near "A", which the library has itself
   assert learned.bind(known, references, near).of.tolist() == [2, 2, -1, -1, -1, -1, -1, 0]
+  near[2:7] = np.eye(4)[1]                      # B and C are parts of one
+  assert learned.bind(known, references, near).of.tolist() == [2, 2, 1, 1, 1, 1, 1, 0]
   assert learned.bind(None, references, near) is None
 
 
