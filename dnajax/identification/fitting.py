@@ -75,14 +75,16 @@ def _fit(references, choices, is_novel, adapt, strand, seed, say):
   centre = features.mean(rows)
   keys = features.less(rows, centre)
   made = identifier.Identifier(
-      references, features, keys, centre, centroids.of_references(references, keys), best.weights, {}, {}, report,
-      strand, learned=learned.bind(features.classes, references, read))
+      references, features, keys, centre, centroids.of_references(references, keys),
+      best.weights, {}, {}, report, strand, learned=learned.bind(features.classes, references, read))
   report.update(rank=main, chosen=features.name, ranks={})
   if made.learned is not None:
     report["learned"] = made.learned.report()
     say("the encoder has learned {num_names:,} genera; the references have "
         "{num_here:,} of them".format(**report["learned"]))
-  played = {rank: _play(made, rank, pool, seed) for rank in reversed(references.ranks)}
+  # What is left out for one rank is asked for the next one: many pairs are met again.
+  known = {}
+  played = {rank: _play(made, rank, pool, seed, known) for rank in reversed(references.ranks)}
   played = {rank: one for rank, one in played.items() if one is not None}
   lengths = [len(text) for text in references.sequences]
   for rank, one in played.items():
@@ -156,13 +158,15 @@ class _Played:
   is_known: np.ndarray    # [n] bool, whether the taxon had other references
 
 
-def _play(made, rank, pool, seed):
+def _play(made, rank, pool, seed, known):
   """A _Played: half of the queries have their taxon left out, and half of them, if the pool
-  is small the same ones again, are cut; None where nothing can be learned."""
+  is small the same ones again, are cut; None where nothing can be learned.
+
+  known: see `shortlist.align`.
+  """
   references, labels = made.references, made.references.names[rank]
   group = held_out.left_out(references, rank)
   others = held_out.has_others(labels, group)
-  rng = np.random.default_rng((seed, 2))
   can_know = made.learned is not None and made.learned.told_apart()
   parts = []
   for is_whole in (True, False):
@@ -170,15 +174,19 @@ def _play(made, rank, pool, seed):
     if others[ids].sum() < _FEWEST:
       return None
     texts = [references.sequences[i] for i in ids]
-    texts = texts if is_whole else [_piece(text, rng) for text in texts]
+    if not is_whole:   # a reference has one piece, whatever the rank
+      texts = [_piece(text, np.random.default_rng((seed, 2, i)))
+               for i, text in zip(ids, texts, strict=True)]
     for chosen, out, is_known in ((np.flatnonzero(others[ids]), group, True),
                                   (np.arange(len(ids)), labels, False)):
       asked, some = ids[chosen], [texts[n] for n in chosen]
       # True queries of taxa that the references lack: the encoder may know those or not.
       is_blind = (np.arange(len(asked)) % 2 == 0) | (not can_know)
-      candidates = made.candidates(some, groups=(out[asked], out), is_blind=is_blind)
+      candidates = made.candidates(some, groups=(out[asked], out), is_blind=is_blind,
+                                   known=known)
       answer, clear = shortlist.lineages(
-          candidates, candidates.scores(made.weights), references.names)[rank]
+          candidates, candidates.scores(made.weights), references.names,
+          groups=(out[asked], out))[rank]
       parts.append((asked, candidates, np.array([len(text) for text in some]),
                     np.full(len(asked), is_whole), clear, answer == labels[asked],
                     np.full(len(asked), is_known)))

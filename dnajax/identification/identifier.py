@@ -120,11 +120,11 @@ class Identifier:
       if waiting is not None:
         yield from self._calls(*waiting.result(), min_probability)
 
-  def candidates(self, sequences, *, pad_to=0, groups=None, is_blind=None):
+  def candidates(self, sequences, *, pad_to=0, groups=None, is_blind=None, known=None):
     """shortlist.Candidates of cleaned sequences; `pad_to` keeps shapes, hence programs.
-    groups, is_blind: see `learned.Learned.evidence`."""
+    groups, is_blind: see `learned.Learned.evidence`; known: see `shortlist.align`."""
     found, learned = self._nearest(sequences, pad_to, groups, is_blind)
-    return shortlist.align(*found, sequences, self.references.sequences, learned)
+    return shortlist.align(*found, sequences, self.references.sequences, learned, known)
 
   def candidates_of_all(self, sequences, batch_size=512):
     """The same of any number of sequences, at least one."""

@@ -69,7 +69,7 @@ def search(rows, keys, *, middles=None, groups=None, graph=None, depth=DEPTH):
       rows, ids, cosines, groups=groups)
 
 
-def align(ids, cosines, middles, sequences, key_sequences, learned=None):
+def align(ids, cosines, middles, sequences, key_sequences, learned=None, known=None):
   """Candidates: what was found, aligned.
 
   Args:
@@ -77,6 +77,8 @@ def align(ids, cosines, middles, sequences, key_sequences, learned=None):
     sequences: [Q] str, of the queries; rows of ids behind them are left out.
     key_sequences: [N] str, of the references.
     learned: of `learned.Learned.evidence`; None where nothing was learned.
+    known: {(query, number of a reference): what `alignment.identity` gives}, which is added
+      to: such pairs are not aligned again.
   """
   own, outside = learned or (np.full(ids.shape, np.nan, np.float32),
                              np.full(len(ids), -1, np.float32))
@@ -84,15 +86,18 @@ def align(ids, cosines, middles, sequences, key_sequences, learned=None):
       x[:len(sequences)] for x in (ids, cosines, middles, own, outside))
   identities = np.full(ids.shape, LEAST, np.float32)
   overlaps = np.zeros(ids.shape, np.int32)
+  known = {} if known is None else known
   is_there = np.isfinite(cosines)
   for q, (query, row, there) in enumerate(zip(sequences, ids.tolist(), is_there, strict=True)):
     for m in np.flatnonzero(there):
-      identities[q, m], overlaps[q, m] = alignment.identity(
-          query, key_sequences[row[m]], at_least=LEAST)
+      pair = query, row[m]
+      if pair not in known:
+        known[pair] = alignment.identity(query, key_sequences[row[m]], at_least=LEAST)
+      identities[q, m], overlaps[q, m] = known[pair]
   return Candidates(ids, cosines, middles, identities, overlaps, own, outside)
 
 
-def lineages(candidates, scores, names):
+def lineages(candidates, scores, names, groups=None):
   """The names of the best candidates, and how clear they are.
 
   A name comes from the best candidate that has one at its rank, among those that are not
@@ -102,14 +107,16 @@ def lineages(candidates, scores, names):
     candidates: Candidates.
     scores: [Q, M] of them.
     names: {rank: [N] int32 of the references, -1 = none}, high to low.
+    groups: (of the queries [Q], of the references [N]), what was left out; see `search`.
 
   Returns:
     {rank: (label [Q] int32, -1 where none has one; calibrator.Evidence of it, whose taxa
     are the labels of the higher ranks and whose values are: the score of the candidate that
     gives it; by how much that is above the best one of another label (above the last
-    candidate, where all agree); its cosine, and that with the centroid; the share of the candidates that have the
-    label; whether the encoder has learned a class for that candidate, and its cosine with
-    it; elsewhere, the cosine with the nearest class that no reference has)}.
+    candidate, where all agree); its cosine, and that with the centroid; of the references
+    with the label, as many as candidates can be, the share that are; whether the encoder
+    has learned a class for that candidate, and its cosine with it; elsewhere, the cosine
+    with the nearest class that no reference has)}.
   """
   rows = np.arange(len(scores))
   fits = np.isfinite(scores)
@@ -126,7 +133,9 @@ def lineages(candidates, scores, names):
     margin = np.where(has, top - np.where(np.isfinite(others), others, last), 0)
     cosine, centroid = (np.where(has, one[rows, best], 0)
                         for one in (candidates.cosines, candidates.centroids))
-    share = ((labels == label[:, None]) & has[:, None]).mean(axis=1)
+    # Not of the candidates: a taxon of which the query itself is left out has one less to give.
+    share = ((labels == label[:, None]) & has[:, None]).sum(axis=1) / np.clip(
+        _sizes(label, column, groups), 1, scores.shape[1])
     own = np.where(has, candidates.classes[rows, best], np.nan)
     above = [high for high, _ in found.values()]
     found[rank] = label.astype(np.int32), calibrator.Evidence(
@@ -136,3 +145,17 @@ def lineages(candidates, scores, names):
         candidates.outside[:, None])
     fits = fits & ((labels == label[:, None]) | (labels < 0) | ~has[:, None])
   return found
+
+
+def _sizes(labels, column, groups):
+  """[Q] how many references have a label, without those of the query's own group."""
+  counts = np.bincount(column[column >= 0], minlength=column.max(initial=0) + 1)[labels]
+  if groups is None:
+    return counts
+  of_queries, of_keys = groups
+  is_left_out = np.isin(of_keys, of_queries) & (of_keys >= 0) & (column >= 0)
+  pairs, sizes = np.unique(np.stack([column[is_left_out], of_keys[is_left_out]]), axis=1,
+                           return_counts=True)
+  left_out = dict(zip(zip(*pairs.tolist(), strict=True), sizes.tolist(), strict=True))
+  return counts - [left_out.get(pair, 0)
+                   for pair in zip(labels.tolist(), of_queries.tolist(), strict=True)]

@@ -15,6 +15,7 @@ from dnajax.identification import (
     held_out,
     identifier,
     novelty,
+    shortlist,
 )
 from dnajax.identification import index as index_lib
 from dnajax.identification import references as references_lib
@@ -45,6 +46,20 @@ def test_unseen_species_get_the_right_genus_and_family(library):
     assert np.mean([call.names[rank] == one[rank]
                     for call, one in zip(calls, names, strict=True)]) > .9
   assert np.mean([call.probabilities["species"] for call in calls]) < .5   # none is known
+
+
+def test_what_plays_a_query_of_a_known_species_looks_like_one():
+  """All species have as many references: one that plays leaves one fewer than a true query."""
+  references, queries = libraries.split(libraries.rows(species=6, individuals=5),
+                                        lambda row: row[0].endswith("4"))
+  made = fitting.fit(references, [features.Kmers()], say=lambda line: None)
+  played = fitting._play(made, "species", np.ones(len(references.ids), bool), 0, {})
+  candidates = made.candidates([text for _, text, _ in queries])
+  _, true = shortlist.lineages(
+      candidates, candidates.scores(made.weights), references.names)["species"]
+  of_players = played.evidence.values[played.is_known & played.is_whole]
+  spread = of_players.std(axis=0) + .01
+  assert (abs(true.values.mean(axis=0) - of_players.mean(axis=0)) < spread).all()
 
 
 def test_a_sequence_of_the_references_is_found_with_identity_one(library):

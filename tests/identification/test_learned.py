@@ -138,7 +138,7 @@ def test_what_the_encoder_knows_tells_unknown_genera_better_and_is_calibrated():
     found.append(comparison.measure(answers, wanted)["genus"])
   nothing, library, everything = found
   assert everything["num_unknown"] == everything["num"] == 72
-  assert nothing["auroc"] + .1 < library["auroc"] < everything["auroc"]
+  assert nothing["auroc"] + .05 < library["auroc"] < everything["auroc"]
   assert everything["calibration_error"] < nothing["calibration_error"]
   assert made[0].learned is None
   # An encoder of the library alone knows nothing of what the library lacks.

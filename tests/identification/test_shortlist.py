@@ -1,6 +1,7 @@
 """Candidates and lineages against loops."""
 
 import numpy as np
+import pytest
 
 from dnajax.identification import shortlist
 
@@ -39,10 +40,13 @@ def test_lineages_are_consistent_and_the_best():
   np.testing.assert_array_equal(found["genus"][1].taxa[:, 0], found["family"][0])
 
 
-def test_evidence_is_the_score_its_lead_over_another_name_and_what_was_learned():
+@pytest.mark.parametrize("groups", [
+    None, (np.arange(30) % 4 - 1, np.array([0, 0, 1, 1, 2, -1]))])
+def test_evidence_is_the_score_its_lead_over_another_name_and_what_was_learned(groups):
   candidates = some()
   scores = candidates.scores(shortlist.Weights())
-  label, evidence = shortlist.lineages(candidates, scores, {"genus": NAMES["genus"]})["genus"]
+  label, evidence = shortlist.lineages(
+      candidates, scores, {"genus": NAMES["genus"]}, groups)["genus"]
   for q in range(len(scores)):
     names = NAMES["genus"][candidates.ids[q]]
     mine = scores[q][(names == label[q])].max()
@@ -51,7 +55,9 @@ def test_evidence_is_the_score_its_lead_over_another_name_and_what_was_learned()
     (best,) = np.flatnonzero(scores[q] == mine)
     cosine, centroid = candidates.cosines[q][best], candidates.centroids[q][best]
     own = candidates.classes[q][best]
-    share = ((names == label[q]) & np.isfinite(scores[q])).sum() / len(names)
+    left = [i for i in range(6) if NAMES["genus"][i] == label[q] and (
+        groups is None or groups[0][q] < 0 or groups[1][i] != groups[0][q])]
+    share = ((names == label[q]) & np.isfinite(scores[q])).sum() / max(len(left), 1)
     np.testing.assert_allclose(evidence.values[q], [
         mine, lead, cosine, centroid, share, *((0, 0) if np.isnan(own) else (1, own))], atol=1e-7)
     assert evidence.elsewhere[q] == candidates.outside[q]
@@ -77,3 +83,15 @@ def test_members_of_the_own_group_are_no_candidates():
     there = found.ids[q][np.isfinite(found.cosines[q])]
     want = set(range(8)) - ({i for i in range(8) if groups[i] == group} if group >= 0 else set())
     assert set(there.tolist()) == want
+
+
+def test_a_pair_is_aligned_once(monkeypatch):
+  rows = RNG.normal(size=(8, 4)).astype(np.float32)
+  texts = ["ACGT" * 20 + "A" * i for i in range(8)]
+  nearest, known = shortlist.search(rows, rows, depth=3), {}
+  first = shortlist.align(*nearest, texts, texts, known=known)
+  assert len(known) == 8 * 3
+  monkeypatch.setattr(shortlist.alignment, "identity", None)
+  again = shortlist.align(*nearest, texts, texts, known=known)
+  np.testing.assert_array_equal(again.identities, first.identities)
+  np.testing.assert_array_equal(again.overlaps, first.overlaps)
