@@ -76,7 +76,8 @@ def _fit(references, choices, is_novel, adapt, strand, seed, say):
   keys = features.less(rows, centre)
   made = identifier.Identifier(
       references, features, keys, centre, centroids.of_references(references, keys),
-      best.weights, {}, {}, report, strand, learned=learned.bind(features.classes, references, read))
+      best.weights, {}, {}, report, strand,
+      learned=learned.bind(features.classes, references, read))
   report.update(rank=main, chosen=features.name, ranks={})
   if made.learned is not None:
     report["learned"] = made.learned.report()
