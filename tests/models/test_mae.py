@@ -87,8 +87,7 @@ def test_logits_follow_the_scored_positions(kind):
   np.testing.assert_allclose(builders.logits(model, params, batch), expected, **TOLERANCE)
 
 
-@pytest.mark.parametrize("norm", ["post", "pre"])
-@pytest.mark.parametrize("attention", ["explicit", "xla"])
+@pytest.mark.parametrize("norm, attention", [("post", "explicit"), ("pre", "xla")])
 def test_rows_with_nothing_to_see_stay_finite_in_value_and_gradient(norm, attention):
   ids, pad_mask, is_masked = builders.sentences(lengths=(12, 0, 3))
   is_masked[2] = pad_mask[2]                      # every token masked
