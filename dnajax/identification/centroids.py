@@ -53,14 +53,12 @@ class Centroids:
 
   def _left_out(self, taxa, of_queries, of_keys):
     """([Q, M] rows of the other, -1: nothing to take out; [P, D] what groups have in taxa)."""
-    width = max(of_queries.max(), of_keys.max()) + 1
-    pairs = np.where((taxa >= 0) & (of_queries[:, None] >= 0),
-                     taxa * width + of_queries[:, None], -1)
-    of_each = np.where((self.taxa >= 0) & (of_keys >= 0), self.taxa * width + of_keys, -2)
-    asked = np.intersect1d(pairs, of_each)
-    if not len(asked):
-      return np.full(taxa.shape, -1), None
-    return _find(asked, pairs), _summed(self.keys, _find(asked, of_each), self.shares, len(asked))
+    pairs, numbers = held_out.pairs(self.taxa, of_keys, of_queries)
+    places = np.array([[pairs.get((taxon, group), -1) for taxon in row]
+                       for row, group in zip(taxa.tolist(), of_queries.tolist(), strict=True)])
+    if (places < 0).all():
+      return places, None
+    return places, _summed(self.keys, numbers, self.shares, len(pairs))
 
 
 def of(keys, taxa, parts):
@@ -84,12 +82,6 @@ def of_references(references, keys):
   if rank is None:
     return None
   return of(keys, references.names[rank], held_out.left_out(references, rank))
-
-
-def _find(ordered, numbers):
-  """Places of numbers in an ordered array, -1 where they are not."""
-  places = np.minimum(np.searchsorted(ordered, numbers), len(ordered) - 1)
-  return np.where(ordered[places] == numbers, places, -1)
 
 
 def _summed(keys, numbers, shares, count):

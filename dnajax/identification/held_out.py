@@ -39,6 +39,23 @@ def has_others(labels, group):
   return counts[np.searchsorted(names, labels)] > 1
 
 
+def pairs(labels, group, asked):
+  """What groups that are asked for have of each label.
+
+  Args:
+    labels, group: [N] numbers, -1 = none.
+    asked: numbers of groups.
+
+  Returns:
+    ({(label, group): number of the pair}, [N] the number of each; -1: none is asked for).
+  """
+  numbers = np.full(len(labels), -1)
+  ids = np.flatnonzero((labels >= 0) & (group >= 0) & np.isin(group, asked))
+  found, which = np.unique(np.stack([labels[ids], group[ids]]), axis=1, return_inverse=True)
+  numbers[ids] = which.ravel()
+  return {pair: n for n, pair in enumerate(zip(*found.tolist(), strict=True))}, numbers
+
+
 def unseen(references, rank, pool, seed):
   """[N] bool, whole species that may play queries and that no adaptation sees.
 

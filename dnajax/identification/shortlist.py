@@ -5,7 +5,7 @@ import typing
 
 import numpy as np
 
-from dnajax.identification import alignment, calibrator, columns
+from dnajax.identification import alignment, calibrator, columns, held_out
 from dnajax.inference import neighbors
 
 DEPTH = 16          # references that are aligned with a query
@@ -153,9 +153,8 @@ def _sizes(labels, column, groups):
   if groups is None:
     return counts
   of_queries, of_keys = groups
-  is_left_out = np.isin(of_keys, of_queries) & (of_keys >= 0) & (column >= 0)
-  pairs, sizes = np.unique(np.stack([column[is_left_out], of_keys[is_left_out]]), axis=1,
-                           return_counts=True)
-  left_out = dict(zip(zip(*pairs.tolist(), strict=True), sizes.tolist(), strict=True))
-  return counts - [left_out.get(pair, 0)
-                   for pair in zip(labels.tolist(), of_queries.tolist(), strict=True)]
+  pairs, numbers = held_out.pairs(column, of_keys, of_queries)
+  sizes = np.bincount(numbers + 1)   # the first one: of no pair
+  sizes[0] = 0
+  return counts - sizes[[pairs.get(pair, -1) + 1
+                         for pair in zip(labels.tolist(), of_queries.tolist(), strict=True)]]

@@ -125,7 +125,7 @@ class Learned(features.Encoder):
 
 
 def test_what_the_encoder_knows_tells_unknown_genera_better_and_is_calibrated():
-  rows = libraries.rows(families=6, genera=6, apart=.04, seed=2)
+  rows = libraries.rows(families=6, genera=6, apart=.02, seed=2)
   is_lost = lambda row: row[2]["genus"][2] in "345"     # half of the genera of each family
   of_library = [row for row in rows if not is_lost(row)]
   references, queries = libraries.split(of_library, libraries.is_last_species)
@@ -138,7 +138,7 @@ def test_what_the_encoder_knows_tells_unknown_genera_better_and_is_calibrated():
     found.append(comparison.measure(answers, wanted)["genus"])
   nothing, library, everything = found
   assert everything["num_unknown"] == everything["num"] == 72
-  assert nothing["auroc"] + .05 < library["auroc"] < everything["auroc"]
+  assert nothing["auroc"] + .1 < library["auroc"] < everything["auroc"] - .05
   assert everything["calibration_error"] < nothing["calibration_error"]
   assert made[0].learned is None
   # An encoder of the library alone knows nothing of what the library lacks.

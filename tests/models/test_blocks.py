@@ -99,7 +99,7 @@ def test_remat_and_unrolling_change_neither_value_nor_gradient():
   found = [_gradients(_spec(dropout=0.3, **changes), params, x, is_attended, deterministic=False,
                       rngs={"dropout": jax.random.key(5)}) for changes in (
       {}, dict(remat="nothing_saveable"), dict(remat="dots_saveable", scan_unroll=2),
-      dict(scan_unroll=99))]
+      dict(remat="dots_with_no_batch_dims_saveable"), dict(scan_unroll=99))]
   for got in found[1:]:
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4),
                  got, found[0])
@@ -150,13 +150,14 @@ def test_dropout_differs_between_layers_and_keys_and_not_between_runs():
   assert np.abs(run(0) - run(1)).max() > 0.1
 
 
-def test_bfloat16_computes_near_float32_and_returns_float32_logits():
+@pytest.mark.parametrize("norm", ["post", "pre"])
+def test_bfloat16_computes_near_float32_and_returns_float32_logits(norm):
   ids, pad_mask, is_masked = builders.sentences()
   batch = builders.masked("drop", ids, pad_mask, is_masked, num_kept=8)
-  model = builders.mae_model(norm="pre")
+  model = builders.mae_model(norm=norm)
   params = nn.unbox(model.init(jax.random.key(0), builders.inputs_of(batch)))["params"]
   assert all(p.dtype == jnp.float32 for p in jax.tree.leaves(params))
-  half = builders.mae_model(norm="pre", dtype="bfloat16")
+  half = builders.mae_model(norm=norm, dtype="bfloat16")
   got = builders.logits(half, params, batch)
   assert got.dtype == np.float32
   assert builders.encode(half, params, ids, pad_mask).dtype == jnp.bfloat16

@@ -130,7 +130,7 @@ def test_the_loss_is_the_weighted_sum_of_means():
   assert found["masking/share"] == sums["masking/selected"] / sums["masking/maskable"]
 
 
-@pytest.mark.parametrize("name", ["mae_genus", "causal_lm", "mae_visible"])
+@pytest.mark.parametrize("name", ["mae_genus", "causal_lm", "classifier", "mae_visible"])
 def test_a_batch_in_parts_has_the_gradient_of_the_whole(name):
   objective, losses, options = CASES[name]
   one, optimizer = make(objective, losses, **options), optax.sgd(1.0)
